@@ -41,7 +41,7 @@ struct RequestHead {
 struct Response {
   int status = 200;
   std::string body;
-  std::string_view content_type = "application/json";  ///< Must outlive the answer.
+  std::string_view content_type = "application/json";             ///< Must outlive the answer.
   std::vector<std::pair<std::string_view, std::string>> headers;  ///< Names must outlive it.
   bool close = false;  ///< Close the connection after this answer.
   bool reset = false;  ///< Send nothing: reset the connection (fault injection).
@@ -98,21 +98,22 @@ class HttpService {
 };
 
 struct ServerOptions {
-  std::string address;           ///< "127.0.0.1", "::", …
-  std::uint16_t port = 0;        ///< 0: any free port; see HttpServer::port().
+  std::string address;     ///< "127.0.0.1", "::", …
+  std::uint16_t port = 0;  ///< 0: any free port; see HttpServer::port().
   std::size_t max_connections = 0;
   std::size_t max_header_bytes = 0;
-  Duration idle_timeout{};       ///< Between requests.
-  Duration header_timeout{};     ///< From a request's first byte to its header's end.
-  Duration body_timeout{};       ///< From the header's end to the body's.
-  Duration write_timeout{};      ///< For one answer.
-  std::uint64_t drain_bytes = 0; ///< Of a refused body, read and thrown away so that the client sees the answer.
+  Duration idle_timeout{};    ///< Between requests.
+  Duration header_timeout{};  ///< From a request's first byte to its header's end.
+  Duration body_timeout{};    ///< From the header's end to the body's.
+  Duration write_timeout{};   ///< For one answer.
+  std::uint64_t drain_bytes =
+      0;  ///< Of a refused body, read and thrown away so that the client sees the answer.
 };
 
 struct ServerStats {
   std::atomic<std::int64_t> connections{0};
   std::atomic<std::uint64_t> accepted{0};
-  std::atomic<std::uint64_t> refused{0};   ///< Over max_connections.
+  std::atomic<std::uint64_t> refused{0};  ///< Over max_connections.
   std::atomic<std::uint64_t> timed_out{0};
 };
 
@@ -131,7 +132,7 @@ class HttpServer {
   /// Starts to accept.
   virtual void Start() = 0;
   /// Accepts no more, closes idle connections, and lets requests in hand be answered with
-  /// "Connection: close". `done` runs on an io thread once no connection is left.
+  /// "Connection: close". `done` runs, on any thread, once no connection is left.
   /// Thread-safe; call once.
   virtual void Stop(std::function<void()> done) = 0;
   /// Closes what is left, answered or not. Thread-safe.

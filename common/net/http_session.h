@@ -1,0 +1,509 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Internal to common/net: one connection of an HttpServer.
+#pragma once
+
+#include <algorithm>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/dispatch.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <unordered_set>
+#include <utility>
+#include <variant>
+
+#include "common/net/http_response.h"
+#include "common/net/http_server.h"
+#include "common/strings.h"
+
+namespace common::net::internal {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+using Executor = asio::io_context::executor_type;
+using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+using TlsStream = asio::ssl::stream<Socket>;
+
+/// What the server's sweep and stop need of a session of any stream type.
+class SessionBase {
+ public:
+  virtual ~SessionBase() = default;
+  virtual void Start() = 0;
+  /// Closes the connection when its deadline has passed.
+  virtual void Sweep(SteadyTime now) = 0;
+  /// Closes it when idle; otherwise the request in hand is the last one.
+  virtual void BeginStop() = 0;
+  virtual void Kill() = 0;
+};
+
+/// What all sessions of one server share; outlives the server while a session lives.
+struct ServerState {
+  ServerOptions options;
+  ServerStats stats;
+  HttpService* service = nullptr;
+  asio::ssl::context* tls = nullptr;
+  std::function<void()> on_empty;  ///< Set before `stopping`; runs once.
+  std::atomic<bool> stopping{false};
+  std::atomic<bool> emptied{false};
+
+  /// Runs on_empty when the server stops and no connection is left.
+  void CheckEmpty() {
+    if (!stopping.load() || stats.connections.load() != 0) return;
+    if (!emptied.exchange(true)) on_empty();
+  }
+};
+
+/// The sessions of one io_context, all touched by its one thread only.
+struct Worker {
+  explicit Worker(asio::io_context& io) : context(io), sweep(io) {}
+
+  asio::io_context& context;
+  asio::steady_timer sweep;
+  std::unordered_set<SessionBase*> sessions;
+  SteadyTime now;    ///< Refreshed by each sweep and each accept: coarse, and free to read.
+  std::string date;  ///< For the Date header; refreshed by each sweep.
+};
+
+/// Reads requests one after the other (pipelined ones wait in the buffer), hands each to
+/// the exchange, writes its answer. Everything runs on the worker's thread; only Answer
+/// may be called from elsewhere.
+template <typename Stream>
+class HttpSession final : public SessionBase,
+                          public Responder::Sink,
+                          public std::enable_shared_from_this<HttpSession<Stream>> {
+ public:
+  template <typename... StreamArgs>
+  HttpSession(std::shared_ptr<ServerState> state, std::shared_ptr<Worker> worker,
+              StreamArgs&&... args)
+      : state_(std::move(state)),
+        worker_(std::move(worker)),
+        stream_(std::forward<StreamArgs>(args)...),
+        exchange_(state_->service->NewExchange()) {
+    worker_->sessions.insert(this);
+    // Bodies go straight into their own presized string; this holds headers, and the
+    // small bodies that arrive with them.
+    buffer_.reserve(kReadBytes);
+    head_.header = [this](std::string_view name) { return Header(name); };
+  }
+
+  /// May run on any thread (the last reference can be a Responder's), so it leaves the
+  /// worker alone; Close has taken the session off its list.
+  ~HttpSession() override {
+    state_->stats.connections.fetch_sub(1);
+    state_->CheckEmpty();
+  }
+
+  void Start() override {
+    error_code ignored;
+    const auto peer = Lowest().remote_endpoint(ignored);
+    remote_ =
+        peer.address().is_v6() && peer.address().to_v6().is_v4_mapped()
+            ? asio::ip::make_address_v4(asio::ip::v4_mapped, peer.address().to_v6()).to_string()
+            : peer.address().to_string();
+    Lowest().set_option(asio::ip::tcp::no_delay(true), ignored);
+    if constexpr (kTls) {
+      SetDeadline(state_->options.header_timeout);
+      stream_.async_handshake(TlsStream::server, [self = Self()](error_code error) {
+        if (error) return self->Close();
+        self->NextRequest();
+      });
+    } else {
+      NextRequest();
+    }
+  }
+
+  void Sweep(SteadyTime now) override {
+    if (now < deadline_ || phase_ == Phase::kClosed) return;
+    if (phase_ == Phase::kIdle || phase_ == Phase::kWrite) return Close();
+    if (phase_ == Phase::kDrain || phase_ == Phase::kDiscard) return Close();
+    state_->stats.timed_out.fetch_add(1);
+    if (phase_ == Phase::kHandshake) return Close();
+    // The pending read holds a buffer of ours: cancel it, and answer from its handler.
+    timed_out_ = true;
+    error_code ignored;
+    Lowest().cancel(ignored);
+  }
+
+  void BeginStop() override {
+    if (phase_ == Phase::kIdle) Close();
+  }
+
+  void Kill() override { Close(); }
+
+  void Answer(Response response) override {
+    asio::dispatch(stream_.get_executor(),
+                   [self = Self(), response = std::move(response)]() mutable {
+                     self->OnAnswer(std::move(response));
+                   });
+  }
+
+  asio::any_io_executor Executor() override { return stream_.get_executor(); }
+
+ private:
+  static constexpr bool kTls = std::is_same_v<Stream, TlsStream>;
+  static constexpr std::size_t kReadBytes = 4096;
+  static constexpr std::size_t kChunkedStartBytes = 16 * 1024;
+
+  enum class Phase {
+    kHandshake,
+    kIdle,
+    kHead,
+    kBody,
+    kHandling,
+    kWrite,
+    kDiscard,
+    kDrain,
+    kClosed,
+  };
+
+  using Parser = http::request_parser<http::buffer_body>;
+
+  std::shared_ptr<HttpSession> Self() { return this->shared_from_this(); }
+
+  Socket& Lowest() {
+    if constexpr (kTls) {
+      return stream_.next_layer();
+    } else {
+      return stream_;
+    }
+  }
+
+  void SetDeadline(Duration timeout) {
+    deadline_ = timeout == Duration{} ? SteadyTime::max() : worker_->now + timeout;
+  }
+
+  std::string_view Header(std::string_view name) const {
+    const auto& message = parser_->get();
+    const auto it = message.find(boost::beast::string_view(name.data(), name.size()));
+    if (it == message.end()) return {};
+    return {it->value().data(), it->value().size()};
+  }
+
+  // ---- Header ----------------------------------------------------------------------
+
+  void NextRequest() {
+    if (state_->stopping.load(std::memory_order_relaxed)) return Shutdown();
+    phase_ = buffer_.size() == 0 ? Phase::kIdle : Phase::kHead;
+    SetDeadline(phase_ == Phase::kIdle ? state_->options.idle_timeout
+                                       : state_->options.header_timeout);
+    head_.method = {};
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(state_->options.max_header_bytes));
+    parser_->body_limit(boost::none);
+    ParseHead();
+  }
+
+  void ParseHead() {
+    if (buffer_.size() != 0) {
+      error_code error;
+      const std::size_t used = parser_->put(buffer_.data(), error);
+      buffer_.consume(used);
+      if (parser_->is_header_done()) return OnHead();
+      if (error && error != http::error::need_more) return OnBadHead(error);
+    }
+    if (buffer_.size() > state_->options.max_header_bytes) {
+      return OnBadHead(http::error::header_limit);
+    }
+    stream_.async_read_some(
+        buffer_.prepare(kReadBytes),
+        [self = Self()](error_code error, std::size_t n) { self->OnHeadBytes(error, n); });
+  }
+
+  void OnHeadBytes(error_code error, std::size_t n) {
+    if (phase_ == Phase::kClosed) return;
+    if (timed_out_) return RefuseProtocol(408, "the request header did not arrive in time");
+    if (error) return Close();
+    buffer_.commit(n);
+    if (phase_ == Phase::kIdle) {
+      phase_ = Phase::kHead;
+      SetDeadline(state_->options.header_timeout);
+    }
+    ParseHead();
+  }
+
+  void OnBadHead(error_code error) {
+    if (error == http::error::header_limit) {
+      return RefuseProtocol(431, "the request header is larger than the limit of " +
+                                     std::to_string(state_->options.max_header_bytes) + " bytes");
+    }
+    RefuseProtocol(400, "this is not an HTTP/1.1 request: " + error.message());
+  }
+
+  void OnHead() {
+    const auto& message = parser_->get();
+    const boost::beast::string_view target = message.target();
+    const std::string_view text(target.data(), target.size());
+    const std::size_t question = text.find('?');
+    head_.method = {message.method_string().data(), message.method_string().size()};
+    head_.path = text.substr(0, question);
+    head_.query = question == std::string_view::npos ? "" : text.substr(question + 1);
+    head_.remote = remote_;
+    head_.chunked = parser_->chunked();
+    head_.content_length.reset();
+    if (const auto length = parser_->content_length()) head_.content_length = *length;
+    keep_alive_ = parser_->keep_alive();
+
+    auto verdict = exchange_->OnHead(head_);
+    if (auto* refusal = std::get_if<Response>(&verdict)) return Refuse(std::move(*refusal));
+    ReadBodyUpTo(std::get<ReadBody>(verdict).max_bytes);
+  }
+
+  // ---- Body ------------------------------------------------------------------------
+
+  void ReadBodyUpTo(std::uint64_t max_bytes) {
+    max_body_ = max_bytes;
+    phase_ = Phase::kBody;
+    SetDeadline(state_->options.body_timeout);
+    if (head_.chunked) {
+      return Expecting([this] { ReadChunked(); });
+    }
+    const std::uint64_t length = head_.content_length.value_or(0);
+    if (length > max_bytes) return RefuseTooLarge();
+    body_.clear();
+    body_.reserve(length + kBodyPadding);
+    const std::size_t have = std::min<std::uint64_t>(length, buffer_.size());
+    body_.append(static_cast<const char*>(buffer_.data().data()), have);
+    buffer_.consume(have);
+    if (have == length) return Handle();
+    Expecting([this] { ReadFixed(); });
+  }
+
+  /// Sends "100 Continue" first when the client waits for it, then runs `next`.
+  template <typename Next>
+  void Expecting(Next next) {
+    if (!EqualsIgnoreCase(Header("Expect"), "100-continue")) return next();
+    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    asio::async_write(stream_, asio::buffer(kContinue.data(), kContinue.size()),
+                      [self = Self(), next](error_code error, std::size_t) {
+                        if (error) return self->Close();
+                        next();
+                      });
+  }
+
+  void ReadFixed() {
+    const std::size_t have = body_.size();
+    body_.resize(*head_.content_length);
+    asio::async_read(stream_, asio::buffer(body_.data() + have, body_.size() - have),
+                     [self = Self()](error_code error, std::size_t) { self->OnFixed(error); });
+  }
+
+  void OnFixed(error_code error) {
+    if (phase_ == Phase::kClosed) return;
+    if (timed_out_) return RefuseProtocol(408, "the request body did not arrive in time");
+    if (error) return Close();
+    Handle();
+  }
+
+  void ReadChunked() {
+    if (body_.capacity() < kChunkedStartBytes) body_.reserve(kChunkedStartBytes);
+    body_.clear();
+    DecodeChunked();
+  }
+
+  /// Decodes what is buffered; reads more when that was not all.
+  void DecodeChunked() {
+    char scratch[kReadBytes];
+    while (!parser_->is_done()) {
+      auto& target = parser_->get().body();
+      target.data = scratch;
+      target.size = sizeof(scratch);
+      error_code error;
+      const std::size_t used = parser_->put(buffer_.data(), error);
+      buffer_.consume(used);
+      const std::size_t got = sizeof(scratch) - target.size;
+      if (body_.size() + got > max_body_) return RefuseTooLarge();
+      body_.append(scratch, got);
+      if (error == http::error::need_buffer) error = {};
+      if (error && error != http::error::need_more) {
+        return RefuseProtocol(400, "the chunked body is malformed: " + error.message());
+      }
+      if (used == 0 && got == 0 && !parser_->is_done()) return ReadMoreChunked();
+    }
+    body_.reserve(body_.size() + kBodyPadding);
+    Handle();
+  }
+
+  void ReadMoreChunked() {
+    if (buffer_.size() > kReadBytes) return RefuseProtocol(400, "a chunk header is too long");
+    stream_.async_read_some(
+        buffer_.prepare(kReadBytes), [self = Self()](error_code error, std::size_t n) {
+          if (self->phase_ == Phase::kClosed) return;
+          if (self->timed_out_) {
+            return self->RefuseProtocol(408, "the request body did not arrive in time");
+          }
+          if (error) return self->Close();
+          self->buffer_.commit(n);
+          self->DecodeChunked();
+        });
+  }
+
+  void Handle() {
+    phase_ = Phase::kHandling;
+    deadline_ = SteadyTime::max();  // From here on the exchange owes the answer.
+    exchange_->OnBody(std::move(body_), Responder(Self()));
+  }
+
+  // ---- Answers ---------------------------------------------------------------------
+
+  void OnAnswer(Response response) {
+    if (phase_ != Phase::kHandling) return;  // Killed meanwhile.
+    if (response.reset) return Reset();
+    const bool close =
+        response.close || !keep_alive_ || state_->stopping.load(std::memory_order_relaxed);
+    Write(response, close, [this, close] { close ? Shutdown() : NextRequest(); });
+  }
+
+  void RefuseTooLarge() {
+    RefuseProtocol(413, "the request body is larger than the limit of " +
+                            std::to_string(max_body_) + " bytes");
+  }
+
+  /// The stream's place in the request is lost or not worth finding: answer and close.
+  void RefuseProtocol(int status, const std::string& why) {
+    Response response = exchange_->OnProtocolError(status, why);
+    timed_out_ = false;
+    Write(response, /*close=*/true, [this] { Drain(); });
+  }
+
+  /// The exchange refused before the body: answer, then throw the body away when it is
+  /// small, so that the connection stays usable; else let the client see the answer.
+  void Refuse(Response response) {
+    if (response.reset) return Reset();
+    const std::uint64_t rest = head_.content_length.value_or(0);
+    const bool close = response.close || !keep_alive_ || head_.chunked ||
+                       rest > state_->options.drain_bytes || !Header("Expect").empty() ||
+                       state_->stopping.load(std::memory_order_relaxed);
+    Write(response, close, [this, close, rest] {
+      if (close) return Drain();
+      discard_ = rest;
+      Discard();
+    });
+  }
+
+  template <typename Next>
+  void Write(const Response& response, bool close, Next next) {
+    phase_ = Phase::kWrite;
+    SetDeadline(state_->options.write_timeout);
+    const bool http10 = parser_ && parser_->is_header_done() && parser_->get().version() == 10;
+    out_ = RenderResponse(response, {.close = close,
+                                     .http10 = http10,
+                                     .without_body = head_.method == "HEAD",
+                                     .date = worker_->date});
+    asio::async_write(stream_, asio::buffer(out_),
+                      [self = Self(), next](error_code error, std::size_t) {
+                        if (self->phase_ == Phase::kClosed) return;
+                        if (error) return self->Close();
+                        next();
+                      });
+  }
+
+  // ---- Ends ------------------------------------------------------------------------
+
+  void Discard() {
+    phase_ = Phase::kDiscard;
+    SetDeadline(state_->options.body_timeout);
+    const std::size_t have = std::min<std::uint64_t>(discard_, buffer_.size());
+    buffer_.consume(have);
+    discard_ -= have;
+    if (discard_ == 0) return NextRequest();
+    stream_.async_read_some(buffer_.prepare(kReadBytes),
+                            [self = Self()](error_code error, std::size_t n) {
+                              if (error || self->phase_ == Phase::kClosed) return self->Close();
+                              self->buffer_.commit(n);
+                              self->Discard();
+                            });
+  }
+
+  /// Closing with unread data resets the connection and the client never sees the answer:
+  /// end our half, then read a bounded amount until the client ends its own.
+  void Drain() {
+    phase_ = Phase::kDrain;
+    SetDeadline(state_->options.write_timeout);
+    drained_ = buffer_.size();
+    buffer_.consume(buffer_.size());
+    EndOurHalf([this] { DrainMore(); });
+  }
+
+  template <typename Next>
+  void EndOurHalf(Next next) {
+    if constexpr (kTls) {
+      // TLS has no half close that clients understand; the answer itself says "close".
+      next();
+    } else {
+      error_code ignored;
+      stream_.shutdown(Socket::shutdown_send, ignored);
+      next();
+    }
+  }
+
+  void DrainMore() {
+    if (drained_ > state_->options.drain_bytes) return Close();
+    stream_.async_read_some(buffer_.prepare(kReadBytes),
+                            [self = Self()](error_code error, std::size_t n) {
+                              if (error || self->phase_ == Phase::kClosed) return self->Close();
+                              self->drained_ += n;
+                              self->DrainMore();
+                            });
+  }
+
+  /// An orderly end with nothing left to read.
+  void Shutdown() {
+    if constexpr (kTls) {
+      phase_ = Phase::kDrain;
+      SetDeadline(std::chrono::seconds(1));  // A peer may never answer close_notify.
+      stream_.async_shutdown([self = Self()](error_code) { self->Close(); });
+    } else {
+      error_code ignored;
+      stream_.shutdown(Socket::shutdown_both, ignored);
+      Close();
+    }
+  }
+
+  void Reset() {
+    error_code ignored;
+    Lowest().set_option(asio::socket_base::linger(true, 0), ignored);
+    Close();
+  }
+
+  void Close() {
+    phase_ = Phase::kClosed;
+    worker_->sessions.erase(this);
+    error_code ignored;
+    Lowest().close(ignored);
+  }
+
+  const std::shared_ptr<ServerState> state_;
+  const std::shared_ptr<Worker> worker_;
+  Stream stream_;
+  const std::unique_ptr<HttpExchange> exchange_;
+
+  Phase phase_ = Phase::kHandshake;
+  SteadyTime deadline_ = SteadyTime::max();
+  bool timed_out_ = false;
+  bool keep_alive_ = true;
+  std::uint64_t max_body_ = 0;
+  std::uint64_t discard_ = 0;
+  std::uint64_t drained_ = 0;
+  std::string remote_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<Parser> parser_;
+  RequestHead head_;
+  std::string body_;
+  std::string out_;
+};
+
+}  // namespace common::net::internal
