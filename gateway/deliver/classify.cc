@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/deliver/classify.h"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <ctime>
+#include <string>
+#include <string_view>
+
+#include "common/strings.h"
+
+namespace gateway::deliver {
+namespace {
+
+using pipeline::Hold;
+using pipeline::HoldReason;
+using pipeline::IncomingResponse;
+using pipeline::Outcome;
+using pipeline::Retry;
+using pipeline::RetryCause;
+using pipeline::Split;
+
+constexpr std::size_t kExcerptBytes = 256;
+
+bool ContainsIgnoreCase(std::string_view text, std::string_view part) {
+  for (std::size_t i = 0; i + part.size() <= text.size(); ++i) {
+    if (common::EqualsIgnoreCase(text.substr(i, part.size()), part)) return true;
+  }
+  return false;
+}
+
+Split MakeSplit(const IncomingResponse& response) {
+  return Split{response.status, std::string(common::Truncate(response.body, kExcerptBytes))};
+}
+
+Outcome BadRequest(const IncomingResponse& response) {
+  // "An invalid write key was provided": the key is wrong, not the events.
+  if (ContainsIgnoreCase(response.body, "write key") ||
+      ContainsIgnoreCase(response.body, "writekey")) {
+    return Hold{HoldReason::kWriteKeyRefused, response.status};
+  }
+  return MakeSplit(response);
+}
+
+Retry MakeRetry(RetryCause cause, const IncomingResponse& response, const ClassifyPolicy& policy,
+                common::WallTime now) {
+  auto after = ParseRetryAfter(response.retry_after, policy.max_retry_after, now);
+  if (!after) after = ParseRetryAfter(response.rate_limit_reset, policy.max_retry_after, now);
+  return Retry{cause, after};
+}
+
+Outcome ClassifyResponse(const IncomingResponse& response, const ClassifyPolicy& policy,
+                         common::WallTime now) {
+  const int status = response.status;
+  if (status >= 200 && status < 300) return pipeline::Delivered{};
+  if (status < 400) return Hold{HoldReason::kEndpointWrong, status};
+  switch (status) {
+    case 400:
+      return BadRequest(response);
+    case 401:
+    case 403:
+      return Hold{HoldReason::kWriteKeyRefused, status};
+    case 404:
+    case 501:
+    case 505:
+      return Hold{HoldReason::kEndpointWrong, status};
+    case 408:
+    case 410:
+    case 460:
+      return MakeRetry(RetryCause::kServerError, response, policy, now);
+    case 429:
+      return MakeRetry(RetryCause::kThrottled, response, policy, now);
+    default:
+      break;
+  }
+  if (status < 500) return MakeSplit(response);
+  return MakeRetry(RetryCause::kServerError, response, policy, now);
+}
+
+/// RFC 9110 IMF-fixdate, the one form that is sent today.
+std::optional<common::WallTime> ParseHttpDate(const std::string& value) {
+  std::tm parts{};
+  const char* end = strptime(value.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  return std::chrono::time_point_cast<std::chrono::milliseconds>(
+      std::chrono::system_clock::from_time_t(timegm(&parts)));
+}
+
+}  // namespace
+
+pipeline::Outcome Classify(const pipeline::TransportReply& reply, const ClassifyPolicy& policy,
+                           common::WallTime now) {
+  if (const auto* response = std::get_if<IncomingResponse>(&reply)) {
+    return ClassifyResponse(*response, policy, now);
+  }
+  return Retry{RetryCause::kTransport, std::nullopt};
+}
+
+std::optional<common::Duration> ParseRetryAfter(std::string_view value, common::Duration max,
+                                                common::WallTime now) {
+  if (value.empty()) return std::nullopt;
+  common::Duration wait{};
+  std::int64_t seconds = 0;
+  const auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+  const bool whole = stop == value.data() + value.size();
+  if (error == std::errc::result_out_of_range && whole && value[0] != '-') {
+    wait = max;
+  } else if (error == std::errc() && whole) {
+    if (seconds < 0) return std::nullopt;
+    wait = seconds > std::chrono::floor<std::chrono::seconds>(max).count()
+               ? max
+               : common::Duration(std::chrono::seconds(seconds));
+  } else {
+    const auto date = ParseHttpDate(std::string(value));
+    if (!date) return std::nullopt;
+    wait = *date - now;
+  }
+  return std::clamp<common::Duration>(wait, std::chrono::seconds(1), max);
+}
+
+}  // namespace gateway::deliver

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+namespace gateway::deliver {
+
+/// The delivery's metrics, all present from the start so that rate() and absence alerts
+/// work. events_delivered, events_dead and events_pending cover the store's whole life,
+/// not the process's: accepted = delivered + dead + pending holds across restarts.
+struct DeliveryMetrics {
+  explicit DeliveryMetrics(prometheus::Registry& registry);
+
+  prometheus::Counter& delivered;
+  prometheus::Counter& dead;
+  prometheus::Gauge& pending;
+  prometheus::Counter& attempts_2xx;
+  prometheus::Counter& attempts_3xx;
+  prometheus::Counter& attempts_4xx;
+  prometheus::Counter& attempts_5xx;
+  prometheus::Counter& attempts_no_answer;
+  prometheus::Counter& retries_transport;
+  prometheus::Counter& retries_throttled;
+  prometheus::Counter& retries_server_error;
+  prometheus::Counter& splits;
+  prometheus::Gauge& in_flight;
+  prometheus::Gauge& held_write_key;
+  prometheus::Gauge& held_endpoint;
+  prometheus::Gauge& unconfigured_tenants;
+  prometheus::Histogram& request_seconds;
+  prometheus::Histogram& end_to_end_seconds;
+  prometheus::Histogram& batch_events;
+};
+
+}  // namespace gateway::deliver

@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/deliver/pump.h"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+#include <iterator>
+#include <utility>
+#include <variant>
+
+#include "common/log.h"
+#include "gateway/deliver/segment_request.h"
+
+namespace gateway::deliver {
+namespace {
+
+using common::SteadyTime;
+using common::WallTime;
+using pipeline::HoldReason;
+using pipeline::LogId;
+
+double Seconds(common::Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+/// Replaces every `secret` in `text`: an answer may quote the key it refuses.
+void Redact(std::string& text, const common::Secret& secret) {
+  if (secret.empty()) return;
+  for (std::size_t at = text.find(secret.Reveal()); at != std::string::npos;
+       at = text.find(secret.Reveal(), at)) {
+    text.replace(at, secret.Reveal().size(), "***");
+  }
+}
+
+const char* HoldName(HoldReason reason) {
+  switch (reason) {
+    case HoldReason::kNone:
+      return "none";
+    case HoldReason::kWriteKeyRefused:
+      return "write_key_refused";
+    case HoldReason::kEndpointWrong:
+      return "endpoint_wrong";
+  }
+  return "none";
+}
+
+/// A wall-clock due time as a steady one; a clock that jumped cannot make it longer than
+/// `longest`.
+SteadyTime ToSteady(WallTime due, common::Duration longest, const common::Clock& clock) {
+  const common::Duration wait = due - clock.Wall();
+  return clock.Steady() + std::clamp<common::Duration>(wait, common::Duration{}, longest);
+}
+
+/// Adds a later settlement of the same log to an earlier one.
+void Merge(pipeline::Settlement& earlier, pipeline::Settlement&& later) {
+  earlier.cursor = later.cursor;
+  earlier.retry = later.retry;
+  std::ranges::move(later.finished_chunks, std::back_inserter(earlier.finished_chunks));
+  std::ranges::move(later.dead, std::back_inserter(earlier.dead));
+}
+
+}  // namespace
+
+Pump::Pump(PumpOptions options, const common::Clock& clock, common::Random& random,
+           pipeline::EventQueue& queue, pipeline::Transport& transport,
+           const pipeline::TenantView& tenants, Post post, SetAlarm set_alarm,
+           prometheus::Registry& registry)
+    : options_(options),
+      clock_(clock),
+      queue_(queue),
+      transport_(transport),
+      tenants_(tenants),
+      post_(std::move(post)),
+      set_alarm_(std::move(set_alarm)),
+      policy_{.hold_probe_interval = options.hold_probe_interval,
+              .backoff =
+                  [backoff = options.backoff, &random](std::uint32_t attempt) {
+                    return schedule::BackoffDelay(backoff, attempt, random);
+                  }},
+      metrics_(registry),
+      scheduler_(options.scheduler) {}
+
+void Pump::Start(const std::vector<pipeline::LogState>& logs) {
+  const auto snapshot = tenants_.Current();
+  const common::Duration longest = std::max(
+      {options_.backoff.max * 2, options_.classify.max_retry_after, options_.hold_probe_interval});
+  std::uint64_t unconfigured = 0;
+  for (const pipeline::LogState& state : logs) {
+    Lane& lane = lanes_[state.log];
+    lane.progress.cursor = state.cursor;
+    lane.progress.retry = state.retry;
+    const pipeline::Tenant* tenant = snapshot->FindByLog(state.log);
+    lane.deliverable = tenant != nullptr && tenant->mode == pipeline::TenantMode::kEnabled;
+    scheduler_.AddLane(state.log, state.pending(), state.pending_bytes,
+                       ToSteady(state.retry.not_before, longest, clock_), !lane.deliverable,
+                       clock_.Steady());
+    metrics_.delivered.Increment(static_cast<double>(state.delivered()));
+    metrics_.dead.Increment(static_cast<double>(state.dead));
+    CountHeld({}, state.retry);
+    if (tenant == nullptr && state.pending() > 0) {
+      ++unconfigured;
+      common::log::Warning("tenant_unconfigured",
+                           "stored events of a tenant that the configuration lacks are kept",
+                           {{"tenant", state.tenant}, {"pending", state.pending()}});
+    }
+  }
+  metrics_.unconfigured_tenants.Set(static_cast<double>(unconfigured));
+  Turn();
+}
+
+void Pump::OnCommitted(const std::vector<pipeline::Committed>& commits) {
+  for (const pipeline::Committed& commit : commits) {
+    scheduler_.OnCommitted(commit.log, commit.events, commit.bytes, clock_.Steady());
+  }
+  Turn();
+}
+
+void Pump::Turn() {
+  const SteadyTime now = clock_.Steady();
+  RetrySettlements(now);
+  while (!stopping_) {
+    const auto dispatch = scheduler_.Next(now);
+    if (!dispatch) break;
+    StartBatch(*dispatch);
+  }
+  metrics_.pending.Set(static_cast<double>(scheduler_.pending_events()));
+  metrics_.in_flight.Set(scheduler_.in_flight());
+  Rearm(now);
+  CheckStopped();
+}
+
+void Pump::Rearm(SteadyTime now) {
+  std::optional<SteadyTime> wake = scheduler_.NextWake();
+  if (!refused_.empty()) wake = std::min(wake.value_or(refused_retry_), refused_retry_);
+  if (!wake) return;
+  // An alarm too early does no harm, and setting one costs a system call.
+  if (alarm_ && *alarm_ > now && *alarm_ <= *wake) return;
+  alarm_ = *wake;
+  set_alarm_(*wake);
+}
+
+void Pump::StartBatch(const schedule::Dispatch& dispatch) {
+  const LogId log = dispatch.log;
+  const auto snapshot = tenants_.Current();
+  const pipeline::Tenant* tenant = snapshot->FindByLog(log);
+  const std::size_t envelope = tenant == nullptr ? 0 : EnvelopeBytes(*tenant);
+  queue_.Read(
+      {.log = log,
+       .from = lanes_.at(log).progress.cursor,
+       .max_events = dispatch.max_events,
+       .max_bytes = dispatch.max_bytes - std::min<std::uint64_t>(envelope, dispatch.max_bytes)},
+      [this, log](common::Result<pipeline::ReadBatch> result) {
+        // std::function wants a copyable capture.
+        auto shared = std::make_shared<common::Result<pipeline::ReadBatch>>(std::move(result));
+        post_([this, log, shared] { OnRead(log, std::move(*shared)); });
+      });
+}
+
+void Pump::OnRead(LogId log, common::Result<pipeline::ReadBatch> result) {
+  Lane& lane = lanes_.at(log);
+  const SteadyTime retry_at = clock_.Steady() + options_.queue_retry_interval;
+  if (!result) {
+    common::log::Error("queue_read_failed", "cannot read a tenant's events; trying again",
+                       {{"log", log}, {"error", result.error().message}});
+    scheduler_.OnBatchRead(log, 0);
+    scheduler_.OnBatchDone(log, 0, 0, retry_at, clock_.Steady());
+    return Turn();
+  }
+  lane.batch = std::move(*result);
+  scheduler_.OnBatchRead(log, lane.batch.events);
+  if (!lane.batch.damaged.empty()) {
+    settle::Verdict verdict = settle::SkipDamaged(lane.progress, log, lane.batch, clock_.Wall());
+    lane.batch = {};
+    return Apply(log, lane, std::move(verdict));
+  }
+  if (lane.batch.events == 0 || stopping_) {
+    lane.batch = {};
+    scheduler_.OnBatchDone(log, 0, 0, retry_at, clock_.Steady());
+    return Turn();
+  }
+  Send(log, lane);
+}
+
+void Pump::Send(LogId log, Lane& lane) {
+  const auto snapshot = tenants_.Current();
+  const pipeline::Tenant* tenant = snapshot->FindByLog(log);
+  if (tenant == nullptr || tenant->mode != pipeline::TenantMode::kEnabled) {
+    lane.batch = {};
+    lane.deliverable = false;
+    scheduler_.OnBatchDone(log, 0, 0, clock_.Steady(), clock_.Steady());
+    UpdatePause(log, lane);
+    return Turn();
+  }
+  lane.sent_at = clock_.Steady();
+  metrics_.batch_events.Observe(lane.batch.events);
+  transport_.Send(BuildRequest(*tenant, lane.batch, lane.progress.retry.attempts,
+                               options_.request_timeout, clock_.Wall()),
+                  [this, log](pipeline::TransportReply reply) { OnReply(log, reply); });
+}
+
+void Pump::OnReply(LogId log, const pipeline::TransportReply& reply) {
+  Lane& lane = lanes_.at(log);
+  metrics_.request_seconds.Observe(Seconds(clock_.Steady() - lane.sent_at));
+  const WallTime now = clock_.Wall();
+  pipeline::Outcome outcome = Classify(reply, options_.classify, now);
+  const auto snapshot = tenants_.Current();
+  const pipeline::Tenant* tenant = snapshot->FindByLog(log);
+  if (auto* split = std::get_if<pipeline::Split>(&outcome); split != nullptr && tenant != nullptr) {
+    Redact(split->excerpt, tenant->write_key);
+  }
+  settle::Verdict verdict = settle::Decide(lane.progress, log, lane.batch, outcome, policy_, now);
+  Report(tenant == nullptr ? "" : tenant->id, reply, outcome, verdict);
+  if (verdict.delivered > 0) {
+    for (const pipeline::ChunkSlice& slice : lane.batch.slices) {
+      metrics_.end_to_end_seconds.Observe(Seconds(now - slice.chunk->accepted_at));
+    }
+  }
+  lane.batch = {};
+  Apply(log, lane, std::move(verdict));
+}
+
+void Pump::Apply(LogId log, Lane& lane, settle::Verdict verdict) {
+  CountHeld(lane.progress.retry, verdict.progress.retry);
+  lane.progress = verdict.progress;
+  metrics_.delivered.Increment(verdict.delivered);
+  metrics_.dead.Increment(verdict.buried);
+  scheduler_.SetEventCap(log, verdict.progress.event_cap);
+  const SteadyTime now = clock_.Steady();
+  scheduler_.OnBatchDone(log, verdict.delivered + verdict.buried, verdict.bytes, now + verdict.wait,
+                         now);
+  Settle(log, lane, std::move(verdict.settlement));
+  Turn();
+}
+
+void Pump::Settle(LogId log, Lane& lane, pipeline::Settlement settlement) {
+  if (lane.unsettled) {
+    Merge(*lane.unsettled, std::move(settlement));
+  } else {
+    lane.unsettled = std::move(settlement);
+  }
+  if (!lane.settling) SubmitSettlement(log, lane);
+}
+
+void Pump::SubmitSettlement(LogId log, Lane& lane) {
+  lane.settling = std::move(lane.unsettled);
+  lane.unsettled.reset();
+  ++settling_;
+  queue_.Settle(*lane.settling, [this, log](const common::Status& status) {
+    post_([this, log, status] { OnSettled(log, status); });
+  });
+}
+
+void Pump::OnSettled(LogId log, const common::Status& status) {
+  Lane& lane = lanes_.at(log);
+  --settling_;
+  if (status) {
+    lane.settling.reset();
+    lane.settle_refused = false;
+    if (lane.unsettled) SubmitSettlement(log, lane);
+  } else {
+    common::log::Error("settle_failed", "cannot store what was delivered; trying again",
+                       {{"log", log}, {"error", status.error().message}});
+    if (lane.unsettled) Merge(*lane.settling, std::move(*lane.unsettled));
+    lane.unsettled = std::move(lane.settling);
+    lane.settling.reset();
+    lane.settle_refused = true;
+    refused_.push_back(log);
+    refused_retry_ = clock_.Steady() + options_.queue_retry_interval;
+  }
+  UpdatePause(log, lane);
+  Turn();
+}
+
+void Pump::RetrySettlements(SteadyTime now) {
+  // On a stop they are given up: the events in question are sent once more after it.
+  if (refused_.empty() || now < refused_retry_ || stopping_) return;
+  for (const LogId log : std::exchange(refused_, {})) {
+    Lane& lane = lanes_.at(log);
+    if (lane.unsettled && !lane.settling) SubmitSettlement(log, lane);
+  }
+}
+
+void Pump::UpdatePause(LogId log, Lane& lane) {
+  scheduler_.SetPaused(log, !lane.deliverable || lane.settle_refused, clock_.Steady());
+}
+
+void Pump::CountHeld(const pipeline::RetryState& before, const pipeline::RetryState& after) {
+  const auto add = [this](HoldReason reason, double n) {
+    switch (reason) {
+      case HoldReason::kNone:
+        return;
+      case HoldReason::kWriteKeyRefused:
+        return metrics_.held_write_key.Increment(n);
+      case HoldReason::kEndpointWrong:
+        return metrics_.held_endpoint.Increment(n);
+    }
+  };
+  if (before.hold == after.hold) return;
+  add(before.hold, -1);
+  add(after.hold, 1);
+}
+
+void Pump::Report(const std::string& tenant, const pipeline::TransportReply& reply,
+                  const pipeline::Outcome& outcome, const settle::Verdict& verdict) {
+  int status = 0;
+  std::string detail;
+  if (const auto* response = std::get_if<pipeline::IncomingResponse>(&reply)) {
+    status = response->status;
+    (status < 300   ? metrics_.attempts_2xx
+     : status < 400 ? metrics_.attempts_3xx
+     : status < 500 ? metrics_.attempts_4xx
+                    : metrics_.attempts_5xx)
+        .Increment();
+  } else {
+    metrics_.attempts_no_answer.Increment();
+    detail = std::get<pipeline::TransportFailure>(reply).message;
+  }
+  const std::uint32_t attempts = verdict.progress.retry.attempts;
+  // An outage would fill the log: 1st, 2nd, 4th, 8th … failure speaks for the others.
+  const bool speak = std::has_single_bit(attempts);
+  if (const auto* retry = std::get_if<pipeline::Retry>(&outcome)) {
+    (retry->cause == pipeline::RetryCause::kTransport   ? metrics_.retries_transport
+     : retry->cause == pipeline::RetryCause::kThrottled ? metrics_.retries_throttled
+                                                        : metrics_.retries_server_error)
+        .Increment();
+    if (speak) {
+      common::log::Warning("delivery_retry", "Segment did not take a batch; it is sent again",
+                           {{"tenant", tenant},
+                            {"status", status},
+                            {"error", detail},
+                            {"attempts", attempts},
+                            {"wait_seconds", verdict.wait}});
+    }
+  } else if (const auto* hold = std::get_if<pipeline::Hold>(&outcome)) {
+    if (speak) {
+      common::log::Error("tenant_held",
+                         "the tenant's events are kept and not sent until this is mended",
+                         {{"tenant", tenant},
+                          {"reason", HoldName(hold->reason)},
+                          {"status", status},
+                          {"probe_seconds", verdict.wait}});
+    }
+  } else if (const auto* split = std::get_if<pipeline::Split>(&outcome)) {
+    metrics_.splits.Increment(verdict.buried == 0 ? 1 : 0);
+    if (verdict.buried > 0) {
+      common::log::Warning("event_dead", "Segment refused an event; it is in the dead letters",
+                           {{"tenant", tenant}, {"status", status}, {"answer", split->excerpt}});
+    }
+  }
+}
+
+void Pump::Stop(std::function<void()> done) {
+  stopping_ = true;
+  stopped_ = std::move(done);
+  CheckStopped();
+}
+
+void Pump::CheckStopped() {
+  if (!stopping_ || scheduler_.in_flight() > 0 || settling_ > 0 || !stopped_) return;
+  std::exchange(stopped_, nullptr)();
+}
+
+std::vector<LaneStatus> Pump::Lanes() const {
+  std::vector<LaneStatus> lanes;
+  lanes.reserve(lanes_.size());
+  for (const auto& [log, lane] : lanes_) {
+    lanes.push_back({log, scheduler_.pending_events(log), lane.progress.retry});
+  }
+  return lanes;
+}
+
+}  // namespace gateway::deliver

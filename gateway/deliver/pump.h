@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/random.h"
+#include "gateway/deliver/classify.h"
+#include "gateway/deliver/delivery_metrics.h"
+#include "gateway/pipeline/event_queue.h"
+#include "gateway/pipeline/tenant_view.h"
+#include "gateway/pipeline/transport.h"
+#include "gateway/schedule/backoff.h"
+#include "gateway/schedule/scheduler.h"
+#include "gateway/settle/verdict.h"
+
+namespace gateway::deliver {
+
+struct PumpOptions {
+  schedule::SchedulerOptions scheduler;
+  schedule::BackoffPolicy backoff;
+  ClassifyPolicy classify;
+  common::Duration request_timeout{};
+  common::Duration hold_probe_interval{};
+  /// Wait before the queue is asked again after it refused a settlement or a read.
+  common::Duration queue_retry_interval{};
+};
+
+/// What an operator wants to know of one tenant's delivery.
+struct LaneStatus {
+  pipeline::LogId log = 0;
+  std::uint64_t pending = 0;
+  pipeline::RetryState retry;
+};
+
+/// The delivery loop: next due tenant -> read its batch -> send -> classify -> settle.
+///
+/// A passive object that lives on one thread: every method is called there, and every
+/// callback it gives away comes back through `post`. It owns no timer: it asks for an alarm
+/// and gets a Turn. So a test drives it in virtual time.
+class Pump {
+ public:
+  /// Runs a function on the pump's thread, later. Thread-safe.
+  using Post = std::function<void(std::function<void()>)>;
+  /// Asks for a call of Turn at that time; replaces an earlier request.
+  using SetAlarm = std::function<void(common::SteadyTime)>;
+
+  /// Everything passed by reference outlives the pump.
+  Pump(PumpOptions options, const common::Clock& clock, common::Random& random,
+       pipeline::EventQueue& queue, pipeline::Transport& transport,
+       const pipeline::TenantView& tenants, Post post, SetAlarm set_alarm,
+       prometheus::Registry& registry);
+
+  /// Takes over the logs as the store has them. A log whose tenant is not configured is
+  /// kept and not delivered.
+  void Start(const std::vector<pipeline::LogState>& logs);
+  /// The commit listener's news.
+  void OnCommitted(const std::vector<pipeline::Committed>& commits);
+  /// Starts every batch that is due, and asks for the next alarm.
+  void Turn();
+
+  /// Starts no further batch; `done` runs once nothing is in flight and every settlement
+  /// is committed or has failed.
+  void Stop(std::function<void()> done);
+
+  std::vector<LaneStatus> Lanes() const;
+  std::uint64_t pending_events() const { return scheduler_.pending_events(); }
+  std::uint32_t in_flight() const { return scheduler_.in_flight(); }
+
+ private:
+  struct Lane {
+    settle::Progress progress;
+    pipeline::ReadBatch batch;  ///< In flight.
+    common::SteadyTime sent_at;
+    std::optional<pipeline::Settlement> unsettled;  ///< Waits for `settling` to end.
+    std::optional<pipeline::Settlement> settling;   ///< With the queue; kept for a second try.
+    bool deliverable = false;                       ///< The tenant is configured and enabled.
+    bool settle_refused = false;  ///< The queue refused; nothing is sent until it takes it.
+  };
+
+  void StartBatch(const schedule::Dispatch& dispatch);
+  void OnRead(pipeline::LogId log, common::Result<pipeline::ReadBatch> result);
+  void Send(pipeline::LogId log, Lane& lane);
+  void OnReply(pipeline::LogId log, const pipeline::TransportReply& reply);
+  void Apply(pipeline::LogId log, Lane& lane, settle::Verdict verdict);
+  void Settle(pipeline::LogId log, Lane& lane, pipeline::Settlement settlement);
+  void SubmitSettlement(pipeline::LogId log, Lane& lane);
+  void OnSettled(pipeline::LogId log, const common::Status& status);
+  void Report(const std::string& tenant, const pipeline::TransportReply& reply,
+              const pipeline::Outcome& outcome, const settle::Verdict& verdict);
+  void CountHeld(const pipeline::RetryState& before, const pipeline::RetryState& after);
+  void RetrySettlements(common::SteadyTime now);
+  void UpdatePause(pipeline::LogId log, Lane& lane);
+  void Rearm(common::SteadyTime now);
+  void CheckStopped();
+
+  const PumpOptions options_;
+  const common::Clock& clock_;
+  pipeline::EventQueue& queue_;
+  pipeline::Transport& transport_;
+  const pipeline::TenantView& tenants_;
+  const Post post_;
+  const SetAlarm set_alarm_;
+  const settle::Policy policy_;
+  DeliveryMetrics metrics_;
+  schedule::Scheduler scheduler_;
+  std::unordered_map<pipeline::LogId, Lane> lanes_;
+  std::size_t settling_ = 0;
+  std::vector<pipeline::LogId> refused_;  ///< Lanes with settle_refused.
+  common::SteadyTime refused_retry_;      ///< When they are tried again.
+  std::optional<common::SteadyTime> alarm_;
+  std::function<void()> stopped_;
+  bool stopping_ = false;
+};
+
+}  // namespace gateway::deliver

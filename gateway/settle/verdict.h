@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "common/clock.h"
+#include "gateway/pipeline/event_queue.h"
+#include "gateway/pipeline/outcome.h"
+
+namespace gateway::settle {
+
+/// Where a tenant's delivery stands between two batches. Cursor and retry state are also
+/// in the store; the search for a refused event starts anew after a restart.
+struct Progress {
+  pipeline::Cursor cursor;
+  pipeline::RetryState retry;
+  /// Events before this Seq were part of a batch that Segment refused as a whole; batches
+  /// are capped at `event_cap` until the cursor has passed it.
+  pipeline::Seq suspect_end = 0;
+  std::uint32_t event_cap = 0;  ///< 0: none.
+};
+
+struct Policy {
+  common::Duration hold_probe_interval{};  ///< Between probes of a held tenant.
+  /// The wait after failure number n (1 for the first); see schedule/backoff.h.
+  std::function<common::Duration(std::uint32_t)> backoff;
+};
+
+/// What follows from an outcome.
+struct Verdict {
+  Progress progress;                ///< Replaces the old one.
+  pipeline::Settlement settlement;  ///< For the queue.
+  std::uint32_t delivered = 0;      ///< Events that Segment took.
+  std::uint32_t buried = 0;         ///< Events that went to the dead letters.
+  std::uint64_t bytes = 0;          ///< Of both.
+  common::Duration wait{};          ///< Until the tenant's next batch may go.
+};
+
+/// The one place that decides what an answer does to a tenant's log: move the cursor, wait,
+/// halve, bury or hold. `batch` is what was sent, and not empty. Pure.
+Verdict Decide(const Progress& progress, pipeline::LogId log, const pipeline::ReadBatch& batch,
+               const pipeline::Outcome& outcome, const Policy& policy, common::WallTime now);
+
+/// Moves the cursor past events whose stored record was damaged: they count as dead, with
+/// one dead letter each that says so. Pure.
+Verdict SkipDamaged(const Progress& progress, pipeline::LogId log, const pipeline::ReadBatch& batch,
+                    common::WallTime now);
+
+}  // namespace gateway::settle
