@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/config/load.h"
+#include "gateway/config/schema.h"
+
+namespace YAML {
+class Node;
+}
+
+namespace gateway::config {
+
+struct Position {
+  int line = 0;
+  int column = 0;
+};
+
+/// What reading found, beside the values.
+struct Findings {
+  std::string file;
+  std::vector<Problem> errors;
+  std::vector<Problem> warnings;
+  /// Where each key and list entry stands that the file has, by its full path.
+  std::map<std::string, Position> positions;
+
+  bool Has(const std::string& path) const { return positions.contains(path); }
+  Position At(const std::string& path) const;
+  void Error(const std::string& path, Position position, std::string message);
+  /// At the place of `path`, or of the nearest thing around it that the file has.
+  void Error(const std::string& path, std::string message);
+  void Warn(const std::string& path, std::string message);
+};
+
+/// Fills `config` from `text`, defaults first. Everything that is wrong with single keys
+/// and values goes to `findings`; what is wrong between them is Check's business.
+void ReadConfig(std::string_view text, const EnvLookup& env, Config& config, Findings& findings);
+
+}  // namespace gateway::config

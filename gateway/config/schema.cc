@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/config/schema.h"
+
+#include <array>
+
+namespace gateway::config {
+namespace {
+
+template <typename Class, typename Member>
+Class ClassOf(Member Class::*);
+
+/// The address of a member at the end of a chain of members: At<&Config::log, &Log::level>.
+template <auto First, auto... Rest>
+Target At(void* object) {
+  auto& member = static_cast<decltype(ClassOf(First))*>(object)->*First;
+  if constexpr (sizeof...(Rest) == 0) {
+    return &member;
+  } else {
+    return At<Rest...>(&member);
+  }
+}
+
+constexpr Type kBool{Kind::kBool};
+constexpr Type kListen{Kind::kListen};
+constexpr Type kPath{Kind::kPath};
+constexpr Type kName{Kind::kName};
+constexpr Type kKey{Kind::kKey};
+constexpr Type kMasterKey{Kind::kMasterKey};
+constexpr Type kChoice{Kind::kChoice};
+constexpr Type kKeyList{Kind::kKeyList};
+constexpr Type kUrlMap{Kind::kUrlMap};
+constexpr Type kTable{Kind::kTable};
+constexpr Type Count(std::string_view min, std::string_view max) {
+  return {Kind::kCount, min, max};
+}
+constexpr Type Size(std::string_view min, std::string_view max) { return {Kind::kSize, min, max}; }
+constexpr Type Ratio(std::string_view min, std::string_view max) {
+  return {Kind::kRatio, min, max};
+}
+constexpr Type Duration(std::string_view min, std::string_view max) {
+  return {Kind::kDuration, min, max};
+}
+
+// clang-format off
+constexpr auto kConfigFields = std::to_array<Field>({
+    {"ingest.listen", At<&Config::ingest, &Ingest::listen>, kListen, "127.0.0.1:8080",
+     "Where services send events. `:8080` is every IPv4 address, `[::]:8080` every address, port 0 any free port."},
+    {"ingest.tls.certificate", At<&Config::ingest, &Ingest::tls, &Tls::certificate>, kPath, kUnset,
+     "PEM file with the certificate chain. With `ingest.tls.key` it makes the listener speak HTTPS."},
+    {"ingest.tls.key", At<&Config::ingest, &Ingest::tls, &Tls::key>, kPath, kUnset,
+     "PEM file with the certificate's private key."},
+    {"ingest.threads", At<&Config::ingest, &Ingest::threads>, Count("0", "256"), "0",
+     "Threads that serve connections; 0 is one per core."},
+    {"ingest.max_connections", At<&Config::ingest, &Ingest::max_connections>, Count("1", "1000000"), "10000",
+     "Open client connections; more are refused at once."},
+    {"ingest.max_header_bytes", At<&Config::ingest, &Ingest::max_header_bytes>, Size("1KiB", "64KiB"), "8KiB",
+     "A request's header."},
+    {"ingest.max_request_bytes", At<&Config::ingest, &Ingest::max_request_bytes>, Size("32KiB", "512KiB"), "512KiB",
+     "A request's body. Segment's own limit is 500 KB."},
+    {"ingest.max_event_bytes", At<&Config::ingest, &Ingest::max_event_bytes>, Size("1KiB", "32KiB"), "32KiB",
+     "One event. Segment refuses larger ones."},
+    {"ingest.max_batch_events", At<&Config::ingest, &Ingest::max_batch_events>, Count("1", "2500"), "2500",
+     "Events in one batch request."},
+    {"ingest.max_in_flight_bytes", At<&Config::ingest, &Ingest::max_in_flight_bytes>, Size("1MiB", "64GiB"), "256MiB",
+     "Bodies being received and handled, all connections together. Over it requests are answered 503 with `Retry-After`."},
+    {"ingest.idle_timeout", At<&Config::ingest, &Ingest::idle_timeout>, Duration("1s", "1h"), "75s",
+     "Silence between two requests before a connection is closed. Longer than the idle time of a load balancer in front."},
+    {"ingest.header_timeout", At<&Config::ingest, &Ingest::header_timeout>, Duration("100ms", "5m"), "10s",
+     "From the first byte of a request to the end of its header."},
+    {"ingest.body_timeout", At<&Config::ingest, &Ingest::body_timeout>, Duration("100ms", "10m"), "30s",
+     "From the end of the header to the end of the body."},
+    {"ingest.write_timeout", At<&Config::ingest, &Ingest::write_timeout>, Duration("100ms", "10m"), "30s",
+     "For the client to take an answer."},
+
+    {"admin.listen", At<&Config::admin, &Admin::listen>, kListen, "127.0.0.1:8081",
+     "Where `/livez`, `/readyz`, `/metrics` and the admin API are. Keep it off the internet."},
+    {"admin.tokens", At<&Config::admin, &Admin::tokens>, kTable, "[]",
+     "Who may use the admin API. Without an entry nobody may; health and metrics need no token."},
+
+    {"storage.path", At<&Config::storage, &Storage::path>, kPath, "./data",
+     "Directory of the durable queue; made when it is missing. A relative path counts from the working directory."},
+    {"storage.hot_tail", At<&Config::storage, &Storage::hot_tail>, Size("0", "64GiB"), "64MiB",
+     "Memory for the newest events, all tenants together: what is delivered out of it is not read back from disk."},
+    {"storage.commit_linger", At<&Config::storage, &Storage::commit_linger>, Duration("0s", "100ms"), "0s",
+     "How long a commit waits for company. 0 commits at once, and whatever arrives during one fsync shares the next; a few hundred `us` save CPU at low rates and cost as much latency."},
+    {"storage.max_commit_bytes", At<&Config::storage, &Storage::max_commit_bytes>, Size("1MiB", "64MiB"), "4MiB",
+     "Events written with one fsync."},
+    {"storage.max_queued_bytes", At<&Config::storage, &Storage::max_queued_bytes>, Size("1MiB", "16GiB"), "64MiB",
+     "Events that wait for the disk. Over it requests are answered 503 with `Retry-After`."},
+    {"storage.write_buffer", At<&Config::storage, &Storage::write_buffer>, Size("4MiB", "1GiB"), "64MiB",
+     "Events gathered in memory (they are in the write-ahead log already) before a table file is written. What is delivered within it never reaches a table file."},
+    {"storage.min_free_disk", At<&Config::storage, &Storage::min_free_disk>, Size("0", "16TiB"), "512MiB",
+     "Free space below which events are answered 503; delivery goes on."},
+
+    {"segment.endpoints", At<&Config::segment, &Segment::endpoints>, kUrlMap,
+     "{us: https://api.segment.io, eu: https://events.eu1.segmentapis.com}",
+     "Region name to base URL. Entries are added to `us` and `eu`; an entry of that name replaces it. `/v1/batch` is appended."},
+    {"segment.ca_file", At<&Config::segment, &Segment::ca_file>, kPath, kUnset,
+     "PEM file with the authorities to trust for `https` endpoints, in place of the system's."},
+
+    {"delivery.flush_interval", At<&Config::delivery, &Delivery::flush_interval>, Duration("0s", "5m"), "1s",
+     "How long a tenant's first waiting event waits for a fuller batch."},
+    {"delivery.max_batch_bytes", At<&Config::delivery, &Delivery::max_batch_bytes>, Size("64KiB", "500000"), "475000",
+     "The body of one request to Segment, whose limit is 500 KB."},
+    {"delivery.max_batch_events", At<&Config::delivery, &Delivery::max_batch_events>, Count("1", "2500"), "1000",
+     "Events in one request to Segment, whose limit is 2,500."},
+    {"delivery.max_connections", At<&Config::delivery, &Delivery::max_connections>, Count("1", "10000"), "256",
+     "Requests to Segment at one time, all tenants together; a tenant has one at most."},
+    {"delivery.tenant_events_per_second", At<&Config::delivery, &Delivery::tenant_events_per_second>, Count("0", "1000000"), "1000",
+     "Rate of one tenant, after Segment's limit of a workspace; 0 is no limit."},
+    {"delivery.tenant_burst_events", At<&Config::delivery, &Delivery::tenant_burst_events>, Count("1", "10000000"), "2500",
+     "Events that a tenant may send at once after a rest. At least `delivery.max_batch_events`."},
+    {"delivery.connect_timeout", At<&Config::delivery, &Delivery::connect_timeout>, Duration("100ms", "1m"), "5s",
+     "For name lookup, TCP and TLS together."},
+    {"delivery.request_timeout", At<&Config::delivery, &Delivery::request_timeout>, Duration("100ms", "5m"), "15s",
+     "For the whole request, connecting included."},
+    {"delivery.connection_max_age", At<&Config::delivery, &Delivery::connection_max_age>, Duration("1s", "1d"), "10m",
+     "Age at which a connection is replaced, so that DNS changes are followed."},
+    {"delivery.connection_idle", At<&Config::delivery, &Delivery::connection_idle>, Duration("1s", "1h"), "30s",
+     "Idle time after which a connection is closed; shorter than Segment's."},
+    {"delivery.retry.initial", At<&Config::delivery, &Delivery::retry, &Retry::initial>, Duration("10ms", "5m"), "500ms",
+     "Wait before the first retry."},
+    {"delivery.retry.multiplier", At<&Config::delivery, &Delivery::retry, &Retry::multiplier>, Ratio("1", "10"), "2",
+     "Each further wait is so many times the one before."},
+    {"delivery.retry.max", At<&Config::delivery, &Delivery::retry, &Retry::max>, Duration("10ms", "1h"), "5m",
+     "The longest wait. Retries never end: an event leaves the queue delivered, dead or purged."},
+    {"delivery.retry.jitter", At<&Config::delivery, &Delivery::retry, &Retry::jitter>, Ratio("0", "1"), "0.2",
+     "Each wait is made longer or shorter by up to this share, so that tenants do not retry in step."},
+    {"delivery.max_retry_after", At<&Config::delivery, &Delivery::max_retry_after>, Duration("1s", "1h"), "5m",
+     "The longest `Retry-After` that is obeyed; a longer one is cut to it."},
+    {"delivery.hold_probe_interval", At<&Config::delivery, &Delivery::hold_probe_interval>, Duration("1s", "1d"), "1m",
+     "How often a tenant whose key or endpoint is refused is tried again."},
+
+    {"shutdown.deadline", At<&Config::shutdown, &Shutdown::deadline>, Duration("0s", "1h"), "20s",
+     "Time for requests and deliveries in hand after SIGTERM. Shorter than the grace period of the supervisor; nothing acknowledged is lost when it runs out."},
+
+    {"log.level", At<&Config::log, &Log::level>, kChoice, "info",
+     "The least severe lines to write."},
+    {"log.format", At<&Config::log, &Log::format>, kChoice, "auto",
+     "One JSON object a line, or text; `auto` is text on a terminal and JSON elsewhere."},
+
+    {"secrets.master_key", At<&Config::secrets, &Secrets::master_key>, kMasterKey, kUnset,
+     "Encrypts write keys at rest. Make one with `openssl rand -base64 32`."},
+
+    {"tenants", At<&Config::tenants>, kTable, "[]",
+     "The customers whose events go to their own Segment workspace."},
+    {"service_keys", At<&Config::service_keys>, kTable, "[]",
+     "Keys that may send for any tenant, named by the header `X-Tenant-Id` or by `tenantId` on a batch item."},
+});
+
+constexpr auto kAdminTokenFields = std::to_array<Field>({
+    {"name", At<&AdminToken::name>, kName, kRequired, "Shows in the audit log."},
+    {"role", At<&AdminToken::role>, kChoice, kRequired, "What the token may do."},
+    {"token", At<&AdminToken::token>, kKey, kRequired, "Sent as `Authorization: Bearer <token>`."},
+});
+
+constexpr auto kTenantFields = std::to_array<Field>({
+    {"id", At<&Tenant::id>, kName, kRequired, "Never reuse the id of another customer: the queue knows the tenant by it."},
+    {"ingest_keys", At<&Tenant::ingest_keys>, kKeyList, "[]",
+     "What the tenant's services use in place of a Segment write key. Several, so that keys can be rotated."},
+    {"paused", At<&Tenant::paused>, kBool, "false", "Store events, deliver none until it is false again."},
+    {"segment.write_key", At<&Tenant::segment, &TenantSegment::write_key>, kKey, kUnset,
+     "The write key of the tenant's source in Segment. Required unless `segment.enabled` is false."},
+    {"segment.region", At<&Tenant::segment, &TenantSegment::region>, kName, "us", "A name of `segment.endpoints`."},
+    {"segment.enabled", At<&Tenant::segment, &TenantSegment::enabled>, kBool, "true",
+     "The \"Send to Segment\" switch. When false, events are answered 200, counted and not stored."},
+});
+
+constexpr auto kServiceKeyFields = std::to_array<Field>({
+    {"name", At<&ServiceKey::name>, kName, kRequired, "Shows in logs and metrics in place of the key."},
+    {"key", At<&ServiceKey::key>, kKey, kRequired, "Used as an ingest key is."},
+});
+// clang-format on
+
+constexpr auto kSections = std::to_array<Section>({
+    {"ingest", "The listener that receives events, and its limits."},
+    {"admin", "The listener for operators."},
+    {"storage", "The durable queue."},
+    {"segment", "Where Segment's Tracking API is."},
+    {"delivery", "How events are sent to Segment."},
+    {"shutdown", "How the process ends."},
+    {"log", "What is written to standard error."},
+    {"secrets", "Keys of the gateway itself."},
+    {"tenants", "One entry for each tenant that is declared in the file."},
+    {"service_keys", "One entry for each of your own services that sends for many tenants."},
+});
+
+constexpr auto kRoles = std::to_array<EnumName<Role>>(
+    {{"viewer", Role::kViewer}, {"operator", Role::kOperator}, {"admin", Role::kAdmin}});
+constexpr auto kLevels =
+    std::to_array<EnumName<common::log::Level>>({{"debug", common::log::Level::kDebug},
+                                                 {"info", common::log::Level::kInfo},
+                                                 {"warning", common::log::Level::kWarning},
+                                                 {"error", common::log::Level::kError}});
+constexpr auto kFormats =
+    std::to_array<EnumName<common::log::Format>>({{"auto", common::log::Format::kAuto},
+                                                  {"text", common::log::Format::kText},
+                                                  {"json", common::log::Format::kJson}});
+
+}  // namespace
+
+template <>
+Fields FieldsOf<Config>() {
+  return kConfigFields;
+}
+template <>
+Fields FieldsOf<AdminToken>() {
+  return kAdminTokenFields;
+}
+template <>
+Fields FieldsOf<Tenant>() {
+  return kTenantFields;
+}
+template <>
+Fields FieldsOf<ServiceKey>() {
+  return kServiceKeyFields;
+}
+
+std::span<const Section> Sections() { return kSections; }
+std::span<const EnumName<Role>> NamesOf(const Role*) { return kRoles; }
+std::span<const EnumName<common::log::Level>> NamesOf(const common::log::Level*) { return kLevels; }
+std::span<const EnumName<common::log::Format>> NamesOf(const common::log::Format*) {
+  return kFormats;
+}
+
+}  // namespace gateway::config
