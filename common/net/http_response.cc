@@ -9,15 +9,26 @@
 #include <ctime>
 
 namespace common::net {
+namespace {
+
+/// "Too Many Requests"; empty for a number without a registered name.
+std::string_view Reason(int status) {
+  const auto known = boost::beast::http::int_to_status(static_cast<unsigned>(status));
+  if (known == boost::beast::http::status::unknown) return {};
+  const auto reason = boost::beast::http::obsolete_reason(known);
+  return {reason.data(), reason.size()};
+}
+
+}  // namespace
 
 std::string RenderResponse(const Response& response, const Framing& framing) {
-  const auto reason = boost::beast::http::obsolete_reason(
-      boost::beast::http::int_to_status(static_cast<unsigned>(response.status)));
   std::string out;
   out.reserve(256 + response.body.size());
-  fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\nDate: {}\r\nContent-Length: {}\r\n",
-                 response.status, std::string_view(reason.data(), reason.size()), framing.date,
-                 response.body.size());
+  fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}\r\nDate: {}\r\n", response.status,
+                 Reason(response.status), framing.date);
+  if (response.status != 204) {  // Must not have a length (RFC 9110 section 8.6).
+    fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", response.body.size());
+  }
   if (!response.body.empty()) {
     fmt::format_to(std::back_inserter(out), "Content-Type: {}\r\n", response.content_type);
   }
@@ -33,7 +44,7 @@ std::string RenderResponse(const Response& response, const Framing& framing) {
     out += "Connection: keep-alive\r\n";
   }
   out += "\r\n";
-  if (!framing.without_body) out += response.body;
+  if (!framing.without_body && response.status != 204) out += response.body;
   return out;
 }
 

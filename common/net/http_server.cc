@@ -16,6 +16,7 @@ namespace {
 
 using internal::error_code;
 using internal::HttpSession;
+using internal::kSweepInterval;
 using internal::ServerState;
 using internal::SessionBase;
 using internal::Socket;
@@ -24,8 +25,6 @@ using internal::Worker;
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-// Deadlines are coarse by this much, and cost nothing per request.
-constexpr std::chrono::milliseconds kSweepInterval{250};
 // Out of file descriptors: a plain retry would spin a core.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
@@ -84,13 +83,13 @@ class HttpServerImpl final : public HttpServer {
   void Stop(std::function<void()> done) override {
     state_->on_empty = std::move(done);
     state_->stopping.store(true);
-    asio::post(acceptor_.get_executor(), [this] {
+    ForEachSession([](SessionBase& session) { session.BeginStop(); });
+    asio::post(acceptor_.get_executor(), [this, state = state_] {
       error_code ignored;
       acceptor_.close(ignored);
       pause_.cancel();
-      state_->CheckEmpty();
+      state->Release();  // From here on the owner may have destroyed this server.
     });
-    ForEachSession([](SessionBase& session) { session.BeginStop(); });
   }
 
   void Abort() override {
@@ -134,19 +133,21 @@ class HttpServerImpl final : public HttpServer {
   void Accept() {
     if (!acceptor_.is_open()) return;
     const std::shared_ptr<Worker> worker = workers_[next_++ % workers_.size()];
-    acceptor_.async_accept(worker->context, [this, worker](error_code error, Socket socket) {
-      OnAccepted(error, worker, std::move(socket));
-    });
+    acceptor_.async_accept(worker->context,
+                           [this, state = state_, worker](error_code error, Socket socket) {
+                             if (state->stopping.load()) return;  // And this server may be gone.
+                             OnAccepted(error, worker, std::move(socket));
+                           });
   }
 
   void OnAccepted(error_code error, const std::shared_ptr<Worker>& worker, Socket socket) {
-    if (error == asio::error::operation_aborted || state_->stopping.load()) return;
+    if (error == asio::error::operation_aborted) return;
     if (error) {
       log::Warning("accept_failed", "cannot accept a connection; trying again shortly",
                    {{"error", error.message()}});
       pause_.expires_after(kAcceptPause);
-      pause_.async_wait([this](error_code stopped) {
-        if (!stopped) Accept();
+      pause_.async_wait([this, state = state_](error_code cancelled) {
+        if (!cancelled && !state->stopping.load()) Accept();
       });
       return;
     }
@@ -160,6 +161,7 @@ class HttpServerImpl final : public HttpServer {
   }
 
   void Open(const std::shared_ptr<Worker>& worker, Socket socket) {
+    state_->holders.fetch_add(1);
     state_->stats.connections.fetch_add(1);
     state_->stats.accepted.fetch_add(1);
     asio::post(worker->context, [state = state_, worker, socket = std::move(socket)]() mutable {

@@ -4,79 +4,31 @@
 #pragma once
 
 #include <algorithm>
-#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/dispatch.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
-#include <unordered_set>
 #include <utility>
 #include <variant>
 
 #include "common/net/http_response.h"
 #include "common/net/http_server.h"
+#include "common/net/http_worker.h"
 #include "common/strings.h"
 
 namespace common::net::internal {
 
-namespace asio = boost::asio;
 namespace http = boost::beast::http;
-using boost::system::error_code;
-
-using Executor = asio::io_context::executor_type;
-using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 using TlsStream = asio::ssl::stream<Socket>;
-
-/// What the server's sweep and stop need of a session of any stream type.
-class SessionBase {
- public:
-  virtual ~SessionBase() = default;
-  virtual void Start() = 0;
-  /// Closes the connection when its deadline has passed.
-  virtual void Sweep(SteadyTime now) = 0;
-  /// Closes it when idle; otherwise the request in hand is the last one.
-  virtual void BeginStop() = 0;
-  virtual void Kill() = 0;
-};
-
-/// What all sessions of one server share; outlives the server while a session lives.
-struct ServerState {
-  ServerOptions options;
-  ServerStats stats;
-  HttpService* service = nullptr;
-  asio::ssl::context* tls = nullptr;
-  std::function<void()> on_empty;  ///< Set before `stopping`; runs once.
-  std::atomic<bool> stopping{false};
-  std::atomic<bool> emptied{false};
-
-  /// Runs on_empty when the server stops and no connection is left.
-  void CheckEmpty() {
-    if (!stopping.load() || stats.connections.load() != 0) return;
-    if (!emptied.exchange(true)) on_empty();
-  }
-};
-
-/// The sessions of one io_context, all touched by its one thread only.
-struct Worker {
-  explicit Worker(asio::io_context& io) : context(io), sweep(io) {}
-
-  asio::io_context& context;
-  asio::steady_timer sweep;
-  std::unordered_set<SessionBase*> sessions;
-  SteadyTime now;    ///< Refreshed by each sweep and each accept: coarse, and free to read.
-  std::string date;  ///< For the Date header; refreshed by each sweep.
-};
 
 /// Reads requests one after the other (pipelined ones wait in the buffer), hands each to
 /// the exchange, writes its answer. Everything runs on the worker's thread; only Answer
@@ -104,7 +56,7 @@ class HttpSession final : public SessionBase,
   /// worker alone; Close has taken the session off its list.
   ~HttpSession() override {
     state_->stats.connections.fetch_sub(1);
-    state_->CheckEmpty();
+    state_->Release();
   }
 
   void Start() override {
@@ -139,7 +91,7 @@ class HttpSession final : public SessionBase,
   }
 
   void BeginStop() override {
-    if (phase_ == Phase::kIdle) Close();
+    if (phase_ == Phase::kIdle || phase_ == Phase::kHandshake) Close();
   }
 
   void Kill() override { Close(); }
@@ -157,6 +109,7 @@ class HttpSession final : public SessionBase,
   static constexpr bool kTls = std::is_same_v<Stream, TlsStream>;
   static constexpr std::size_t kReadBytes = 4096;
   static constexpr std::size_t kChunkedStartBytes = 16 * 1024;
+  static constexpr std::chrono::seconds kLinger{1};
 
   enum class Phase {
     kHandshake,
@@ -183,7 +136,7 @@ class HttpSession final : public SessionBase,
   }
 
   void SetDeadline(Duration timeout) {
-    deadline_ = timeout == Duration{} ? SteadyTime::max() : worker_->now + timeout;
+    deadline_ = timeout == Duration{} ? SteadyTime::max() : worker_->now + kSweepInterval + timeout;
   }
 
   std::string_view Header(std::string_view name) const {
@@ -196,7 +149,7 @@ class HttpSession final : public SessionBase,
   // ---- Header ----------------------------------------------------------------------
 
   void NextRequest() {
-    if (state_->stopping.load(std::memory_order_relaxed)) return Shutdown();
+    if (state_->stopping.load(std::memory_order_relaxed)) return Finish();
     phase_ = buffer_.size() == 0 ? Phase::kIdle : Phase::kHead;
     SetDeadline(phase_ == Phase::kIdle ? state_->options.idle_timeout
                                        : state_->options.header_timeout);
@@ -208,6 +161,7 @@ class HttpSession final : public SessionBase,
   }
 
   void ParseHead() {
+    if (!parser_->got_some()) SkipEmptyLines();
     if (buffer_.size() != 0) {
       error_code error;
       const std::size_t used = parser_->put(buffer_.data(), error);
@@ -221,6 +175,15 @@ class HttpSession final : public SessionBase,
     stream_.async_read_some(
         buffer_.prepare(kReadBytes),
         [self = Self()](error_code error, std::size_t n) { self->OnHeadBytes(error, n); });
+  }
+
+  /// Some clients end a body with a line break that is not counted in its length
+  /// (RFC 9112 section 2.2).
+  void SkipEmptyLines() {
+    const auto* bytes = static_cast<const char*>(buffer_.data().data());
+    std::size_t n = 0;
+    while (n < buffer_.size() && (bytes[n] == '\r' || bytes[n] == '\n')) ++n;
+    buffer_.consume(n);
   }
 
   void OnHeadBytes(error_code error, std::size_t n) {
@@ -285,11 +248,13 @@ class HttpSession final : public SessionBase,
   /// Sends "100 Continue" first when the client waits for it, then runs `next`.
   template <typename Next>
   void Expecting(Next next) {
-    if (!EqualsIgnoreCase(Header("Expect"), "100-continue")) return next();
+    if (parser_->get().version() == 10 || !EqualsIgnoreCase(Header("Expect"), "100-continue")) {
+      return next();
+    }
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     asio::async_write(stream_, asio::buffer(kContinue.data(), kContinue.size()),
                       [self = Self(), next](error_code error, std::size_t) {
-                        if (error) return self->Close();
+                        if (error || self->timed_out_) return self->Close();
                         next();
                       });
   }
@@ -364,7 +329,7 @@ class HttpSession final : public SessionBase,
     if (response.reset) return Reset();
     const bool close =
         response.close || !keep_alive_ || state_->stopping.load(std::memory_order_relaxed);
-    Write(response, close, [this, close] { close ? Shutdown() : NextRequest(); });
+    Write(response, close, [this, close] { close ? Finish() : NextRequest(); });
   }
 
   void RefuseTooLarge() {
@@ -376,7 +341,7 @@ class HttpSession final : public SessionBase,
   void RefuseProtocol(int status, const std::string& why) {
     Response response = exchange_->OnProtocolError(status, why);
     timed_out_ = false;
-    Write(response, /*close=*/true, [this] { Drain(); });
+    Write(response, /*close=*/true, [this] { Drain(state_->options.write_timeout); });
   }
 
   /// The exchange refused before the body: answer, then throw the body away when it is
@@ -388,7 +353,7 @@ class HttpSession final : public SessionBase,
                        rest > state_->options.drain_bytes || !Header("Expect").empty() ||
                        state_->stopping.load(std::memory_order_relaxed);
     Write(response, close, [this, close, rest] {
-      if (close) return Drain();
+      if (close) return Drain(state_->options.write_timeout);
       discard_ = rest;
       Discard();
     });
@@ -428,26 +393,17 @@ class HttpSession final : public SessionBase,
                             });
   }
 
-  /// Closing with unread data resets the connection and the client never sees the answer:
-  /// end our half, then read a bounded amount until the client ends its own.
-  void Drain() {
+  /// Closing with unread data resets the connection and the client may never see the
+  /// answer: end our half, then read a bounded amount until the client ends its own.
+  void Drain(Duration patience) {
     phase_ = Phase::kDrain;
-    SetDeadline(state_->options.write_timeout);
+    SetDeadline(patience);
     drained_ = buffer_.size();
     buffer_.consume(buffer_.size());
-    EndOurHalf([this] { DrainMore(); });
-  }
-
-  template <typename Next>
-  void EndOurHalf(Next next) {
-    if constexpr (kTls) {
-      // TLS has no half close that clients understand; the answer itself says "close".
-      next();
-    } else {
-      error_code ignored;
-      stream_.shutdown(Socket::shutdown_send, ignored);
-      next();
-    }
+    // TLS has no half close that clients understand; there the answer says "close".
+    error_code ignored;
+    if constexpr (!kTls) stream_.shutdown(Socket::shutdown_send, ignored);
+    DrainMore();
   }
 
   void DrainMore() {
@@ -460,16 +416,14 @@ class HttpSession final : public SessionBase,
                             });
   }
 
-  /// An orderly end with nothing left to read.
-  void Shutdown() {
+  /// The end after a last answer; requests that follow it are not taken up.
+  void Finish() {
     if constexpr (kTls) {
       phase_ = Phase::kDrain;
-      SetDeadline(std::chrono::seconds(1));  // A peer may never answer close_notify.
+      SetDeadline(kLinger);  // A peer may never answer close_notify.
       stream_.async_shutdown([self = Self()](error_code) { self->Close(); });
     } else {
-      error_code ignored;
-      stream_.shutdown(Socket::shutdown_both, ignored);
-      Close();
+      Drain(kLinger);
     }
   }
 
