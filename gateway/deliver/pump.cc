@@ -169,7 +169,7 @@ void Pump::OnRead(LogId log, common::Result<pipeline::ReadBatch> result) {
   lane.batch = std::move(*result);
   scheduler_.OnBatchRead(log, lane.batch.events);
   if (!lane.batch.damaged.empty()) {
-    settle::Verdict verdict = settle::SkipDamaged(lane.progress, log, lane.batch, clock_.Wall());
+    settle::Verdict verdict = settle::SkipDamaged(lane.progress, log, lane.batch);
     lane.batch = {};
     return Apply(log, lane, std::move(verdict));
   }

@@ -143,26 +143,14 @@ Verdict Decide(const Progress& progress, pipeline::LogId log, const ReadBatch& b
   return Finish(std::move(verdict));
 }
 
-Verdict SkipDamaged(const Progress& progress, pipeline::LogId log, const ReadBatch& batch,
-                    common::WallTime now) {
+Verdict SkipDamaged(const Progress& progress, pipeline::LogId log, const ReadBatch& batch) {
   Verdict verdict = Begin(progress, log);
   for (const auto& [first, end] : batch.damaged) {
-    for (Seq seq = std::max(first, progress.cursor.next()); seq < end; ++seq) {
-      verdict.settlement.dead.push_back(
-          DeadLetter{.stage = pipeline::DeadLetterStage::kDelivery,
-                     .code = "storage_damaged",
-                     .message = "the stored record of this event is damaged; its bytes are in "
-                                "quarantine",
-                     .event = {},
-                     .http_status = 0,
-                     .attempts = 0,
-                     .accepted_at = {},
-                     .dead_at = now});
-      ++verdict.buried;
-    }
-    verdict.settlement.finished_chunks.push_back(first);
+    const Seq from = std::max(first, verdict.progress.cursor.next());
+    verdict.buried += static_cast<std::uint32_t>(end - from);
     verdict.progress.cursor = Cursor{end, 0};
   }
+  verdict.progress.retry = {};
   return Finish(std::move(verdict));
 }
 

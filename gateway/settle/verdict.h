@@ -32,7 +32,7 @@ struct Verdict {
   Progress progress;                ///< Replaces the old one.
   pipeline::Settlement settlement;  ///< For the queue.
   std::uint32_t delivered = 0;      ///< Events that Segment took.
-  std::uint32_t buried = 0;         ///< Events that went to the dead letters.
+  std::uint32_t buried = 0;         ///< Events that went to the dead letters or to quarantine.
   std::uint64_t bytes = 0;          ///< Of both.
   common::Duration wait{};          ///< Until the tenant's next batch may go.
 };
@@ -42,9 +42,10 @@ struct Verdict {
 Verdict Decide(const Progress& progress, pipeline::LogId log, const pipeline::ReadBatch& batch,
                const pipeline::Outcome& outcome, const Policy& policy, common::WallTime now);
 
-/// Moves the cursor past events whose stored record was damaged: they count as dead, with
-/// one dead letter each that says so. Pure.
-Verdict SkipDamaged(const Progress& progress, pipeline::LogId log, const pipeline::ReadBatch& batch,
-                    common::WallTime now);
+/// Moves the cursor past events whose stored record is damaged. The queue has put the
+/// record in quarantine and counts its events as dead once the cursor has passed them.
+/// Pure.
+Verdict SkipDamaged(const Progress& progress, pipeline::LogId log,
+                    const pipeline::ReadBatch& batch);
 
 }  // namespace gateway::settle

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/ingest/answers.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+
+#include "common/strings.h"
+
+namespace gateway::ingest {
+
+using common::net::Response;
+
+Response Success() {
+  Response response;
+  response.body = R"({"success":true})";
+  return response;
+}
+
+Response PartialSuccess(std::uint64_t accepted, const std::vector<normalize::Rejection>& rejected) {
+  Response response;
+  std::string& body = response.body;
+  body = fmt::format(R"({{"success":true,"accepted":{},"rejected":[)", accepted);
+  bool first = true;
+  for (const normalize::Rejection& rejection : rejected) {
+    if (!first) body += ',';
+    first = false;
+    fmt::format_to(std::back_inserter(body), R"({{"index":{},"code":)", rejection.index);
+    common::AppendJsonString(body, rejection.code);
+    body += R"(,"message":)";
+    common::AppendJsonString(body, rejection.message);
+    body += '}';
+  }
+  body += "]}";
+  return response;
+}
+
+Response Refusal(int status, std::string_view code, std::string_view message) {
+  Response response;
+  response.status = status;
+  std::string& body = response.body;
+  body = R"({"success":false,"code":)";
+  common::AppendJsonString(body, code);
+  body += R"(,"message":)";
+  common::AppendJsonString(body, message);
+  body += R"(,"error":)";
+  common::AppendJsonString(body, message);
+  body += '}';
+  return response;
+}
+
+Response RefusalForNow(int status, std::string_view code, std::string_view message,
+                       std::uint32_t retry_after_seconds) {
+  Response response = Refusal(status, code, message);
+  const std::string seconds = std::to_string(retry_after_seconds);
+  response.headers.emplace_back("Retry-After", seconds);
+  if (status == 429) response.headers.emplace_back("X-RateLimit-Reset", seconds);
+  return response;
+}
+
+}  // namespace gateway::ingest

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "gateway/pipeline/tenant_view.h"
+
+namespace gateway::ingest {
+
+/// Who a request says it is.
+struct Credentials {
+  enum class Kind {
+    kNone,         ///< No Authorization header: the key may be in the body.
+    kBasic,        ///< `key` is the user name.
+    kUnsupported,  ///< Another scheme, such as Bearer.
+    kMalformed,    ///< Basic, but not base64.
+  };
+  Kind kind = Kind::kNone;
+  std::string key;
+};
+
+/// Reads an Authorization header's value; the colon after the user may be missing, as
+/// Segment tolerates it.
+Credentials ParseAuthorization(std::string_view header);
+
+/// The tenant a request is for, or why there is none.
+struct Identity {
+  enum class Failure {
+    kNone,
+    kUnknownKey,     ///< No tenant has this ingest key.
+    kTenantMissing,  ///< A service key that does not say which tenant.
+    kTenantUnknown,  ///< A service key that names a tenant nobody configured.
+  };
+  const pipeline::Tenant* tenant = nullptr;
+  bool service_key = false;
+  Failure failure = Failure::kNone;
+};
+
+/// `tenant_header` is the value of X-Tenant-Id, which only a service key may use.
+Identity Identify(const pipeline::TenantSnapshot& tenants, std::string_view key,
+                  std::string_view tenant_header);
+
+}  // namespace gateway::ingest
