@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/random.h"
+#include "gateway/pipeline/event.h"
+
+namespace gateway::normalize {
+
+/// What a path stands for. /v1/import is a batch under another name.
+enum class Route : std::uint8_t { kTrack, kIdentify, kGroup, kPage, kScreen, kAlias, kBatch };
+
+/// The six calls of the Tracking API.
+enum class EventType : std::uint8_t { kTrack, kIdentify, kGroup, kPage, kScreen, kAlias };
+inline constexpr std::size_t kEventTypes = 6;
+
+/// "track", "identify", …
+std::string_view EventTypeName(EventType type);
+/// nullopt for any other text; case matters.
+std::optional<EventType> ParseEventType(std::string_view name);
+
+/// Sizes count bytes.
+struct Limits {
+  std::size_t max_event_bytes;  ///< One event as it came, and after the envelope is merged in.
+  std::size_t max_batch_events;
+  std::size_t max_batch_bytes;  ///< Body of a batch request.
+  /// All events of a batch after each has got the envelope's context: bounds what a small
+  /// body with a big context can grow to. Only checked when there is something to merge.
+  std::size_t max_merged_bytes;
+  std::size_t max_message_id_bytes;
+  std::uint32_t max_depth;  ///< Nesting of the whole body.
+};
+
+/// What normalising needs from outside.
+struct RequestContext {
+  common::WallTime received_at;
+  common::Random& random;  ///< For generated message ids.
+  bool strip_tenant_id =
+      false;  ///< The caller used a service key: `tenantId` is address, not data.
+};
+
+/// Why one event of a request is not forwarded; the others go on.
+struct Rejection {
+  std::uint32_t index;    ///< In the batch; 0 for a single call.
+  std::string_view code;  ///< Stable name; static storage.
+  std::string message;    ///< For a person; quotes nothing of the event.
+  std::string event;      ///< Its JSON without the server-owned fields, for the dead letter.
+};
+
+/// Why a whole request is refused; nothing of it may be stored.
+struct RequestError {
+  int http_status;
+  std::string_view code;  ///< Stable name; static storage.
+  std::string message;    ///< For a person; quotes nothing of the body.
+};
+
+/// Things worth counting that are no reason to refuse an event.
+enum class Note : std::uint8_t {
+  kTypeOverridden,     ///< The body's `type` is not what the path says.
+  kMessageIdReplaced,  ///< Present, but empty, too long or of a wrong type.
+  kTimestampKept,      ///< Not a timestamp: forwarded as it came.
+  kSentAtIgnored,      ///< Not a timestamp: no skew correction.
+  kNumberId,           ///< An id came as a number and was made a string.
+  kEmptyFieldDropped,  ///< `name` or `category` empty; or null where Segment wants an object.
+  kGroupWithoutUser,
+  kAliasWithoutPrevious,
+};
+inline constexpr std::size_t kNotes = 8;
+
+struct Normalized {
+  pipeline::EventBlock events;
+  std::array<std::uint32_t, kEventTypes> by_type{};  ///< Of `events`, by EventType.
+  std::array<std::uint32_t, kNotes> notes{};         ///< By Note.
+  std::vector<Rejection> rejected;                   ///< By ascending index.
+
+  std::uint32_t Count(EventType type) const { return by_type[static_cast<std::size_t>(type)]; }
+  std::uint32_t Count(Note note) const { return notes[static_cast<std::size_t>(note)]; }
+  void Add(Note note) { ++notes[static_cast<std::size_t>(note)]; }
+};
+
+}  // namespace gateway::normalize

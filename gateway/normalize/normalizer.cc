@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/normalize/normalizer.h"
+
+#include <fmt/format.h>
+
+#include "gateway/normalize/body_reader.h"
+#include "gateway/normalize/event_writer.h"
+#include "gateway/normalize/validate.h"
+
+namespace gateway::normalize {
+namespace {
+
+constexpr int kBadRequest = 400;
+
+// Prologue, generated id and own library: what an event grows by at most, unmerged.
+constexpr std::size_t kGrowthPerEvent = 192;
+
+std::optional<EventType> TypeOfRoute(Route route) {
+  switch (route) {
+    case Route::kTrack:
+      return EventType::kTrack;
+    case Route::kIdentify:
+      return EventType::kIdentify;
+    case Route::kGroup:
+      return EventType::kGroup;
+    case Route::kPage:
+      return EventType::kPage;
+    case Route::kScreen:
+      return EventType::kScreen;
+    case Route::kAlias:
+      return EventType::kAlias;
+    case Route::kBatch:
+      break;
+  }
+  return std::nullopt;
+}
+
+Problem TooLarge(std::size_t size, const Limits& limits, std::string_view why) {
+  return {"event_too_large", fmt::format("The event has {} bytes{}; {} are allowed", size, why,
+                                         limits.max_event_bytes)};
+}
+
+}  // namespace
+
+static_assert(Normalizer::kPadding >= JsonIndex::kPadding);
+
+/// The parts that live as long as the normalizer, and one request's way through them.
+struct Normalizer::Scratch {
+  explicit Scratch(const Limits& l) : limits(l), body(l), writer(l, body) {}
+
+  tl::expected<Normalized, RequestError> Build(const RequestContext& request);
+  /// Appends the event of one item, or says why not.
+  std::optional<Problem> Append(const Item& item, Normalized& out);
+  std::optional<Problem> FindType(EventType& type, Normalized& out);
+
+  const Limits limits;
+  Route route = Route::kBatch;
+  BodyReader body;
+  EventWriter writer;
+  KnownFields known{};
+  std::size_t merged_bytes = 0;  ///< Written so far, refused events included.
+  std::string text;
+  std::string key_text;
+};
+
+Normalizer::Normalizer(const Limits& limits) : scratch_(std::make_unique<Scratch>(limits)) {}
+Normalizer::~Normalizer() = default;
+
+tl::expected<void, RequestError> Normalizer::Parse(Route route, std::string& body) {
+  scratch_->route = route;
+  if (auto error = scratch_->body.Read(route, body)) return tl::make_unexpected(std::move(*error));
+  return {};
+}
+
+std::optional<std::string_view> Normalizer::write_key() const {
+  const BodyReader& body = scratch_->body;
+  KnownFields known{};
+  if (scratch_->route == Route::kBatch) {
+    FindKnown(body.envelope_fields(), known);
+  } else if (!body.items().empty()) {
+    FindKnown(body.FieldsOf(body.items().front()), known);
+  }
+  const Field* field = Get(known, FieldId::kWriteKey);
+  if (KindOf(field, body.text()) != ValueKind::kString) return std::nullopt;
+  const std::string_view key = body.StringValue(*field, scratch_->key_text);
+  if (key.empty()) return std::nullopt;
+  return key;
+}
+
+tl::expected<Normalized, RequestError> Normalizer::Build(const RequestContext& request) {
+  return scratch_->Build(request);
+}
+
+tl::expected<Normalized, RequestError> Normalizer::Normalize(Route route, std::string& body,
+                                                             const RequestContext& request) {
+  if (auto parsed = Parse(route, body); !parsed) {
+    return tl::make_unexpected(std::move(parsed.error()));
+  }
+  return Build(request);
+}
+
+tl::expected<Normalized, RequestError> Normalizer::Scratch::Build(const RequestContext& request) {
+  Normalized out;
+  const auto items = body.items();
+  if (items.empty()) return out;
+  writer.Begin(request, route, out);
+  merged_bytes = 0;
+  const std::size_t body_bytes = items.back().span.end - items.front().span.begin;
+  out.events.bytes.reserve(body_bytes + items.size() * kGrowthPerEvent);
+  out.events.sizes.reserve(items.size());
+  for (std::uint32_t i = 0; i < items.size(); ++i) {
+    if (auto problem = Append(items[i], out)) {
+      out.rejected.push_back(
+          {i, problem->code, std::move(problem->message), writer.WithoutServerFields(items[i])});
+    }
+    if (merged_bytes > limits.max_merged_bytes) {
+      return tl::make_unexpected(
+          RequestError{kBadRequest, "payload_too_large",
+                       fmt::format("With the batch's context in each event it exceeds {} bytes",
+                                   limits.max_merged_bytes)});
+    }
+  }
+  return out;
+}
+
+std::optional<Problem> Normalizer::Scratch::Append(const Item& item, Normalized& out) {
+  if (!item.is_object) return Problem{"event_not_object", "An event must be a JSON object"};
+  if (item.span.size() > limits.max_event_bytes) return TooLarge(item.span.size(), limits, "");
+  FindKnown(body.FieldsOf(item), known);
+  EventType type = EventType::kTrack;
+  if (auto problem = FindType(type, out)) return problem;
+  if (auto problem = CheckEvent(type, known, body.text(), out)) return problem;
+
+  pipeline::EventBlock& events = out.events;
+  const std::size_t before = events.bytes.size();
+  if (events.count() > 0) events.bytes += ',';
+  const std::size_t begin = events.bytes.size();
+  const std::size_t content = writer.Write(type, item, known, out);
+  if (writer.envelope_size() > 0) {
+    merged_bytes += events.bytes.size() - begin;
+    if (content > limits.max_event_bytes) {
+      events.bytes.resize(before);
+      return TooLarge(content, limits, " with the batch's context");
+    }
+  }
+  events.sizes.push_back(static_cast<std::uint32_t>(events.bytes.size() - begin));
+  ++out.by_type[static_cast<std::size_t>(type)];
+  return std::nullopt;
+}
+
+std::optional<Problem> Normalizer::Scratch::FindType(EventType& type, Normalized& out) {
+  const Field* field = Get(known, FieldId::kType);
+  const ValueKind kind = KindOf(field, body.text());
+  std::optional<EventType> named;
+  if (kind == ValueKind::kString) named = ParseEventType(body.StringValue(*field, text));
+  if (const auto implied = TypeOfRoute(route)) {
+    if (kind != ValueKind::kAbsent && named != implied) out.Add(Note::kTypeOverridden);
+    type = *implied;
+    return std::nullopt;
+  }
+  if (kind == ValueKind::kAbsent) {
+    return Problem{"type_missing", "An event of a batch needs a `type`"};
+  }
+  if (!named) {
+    return Problem{"type_unknown", "`type` must be track, identify, group, page, screen or alias"};
+  }
+  type = *named;
+  return std::nullopt;
+}
+
+}  // namespace gateway::normalize

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/clock.h"
+
+namespace gateway::normalize {
+
+/// common::ParseTimestamp, with a short way for "2026-01-02T03:04:05.678Z", which nearly
+/// every client writes. Same answers for every text.
+std::optional<common::WallTime> ReadTimestamp(std::string_view text);
+
+/// Appends what common::FormatTimestamp returns, in quotes and without allocating.
+/// `time` lies in the years 0 to 9999 (InRange).
+void AppendTimestamp(std::string& out, common::WallTime time);
+
+/// Whether `time` can be written with a four-digit year.
+bool InRange(common::WallTime time);
+
+}  // namespace gateway::normalize
