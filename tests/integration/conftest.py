@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: a sandbox and gateways that end with their test, whatever happens in it."""
+
+import pytest
+
+import harness
+
+
+@pytest.fixture
+def sandbox():
+    instance = harness.Sandbox()
+    yield instance
+    instance.stop()
+
+
+@pytest.fixture
+def new_gateway(tmp_path, sandbox):
+    """A function that makes a gateway (not started) with changes to its configuration."""
+    made = []
+
+    def make(folder=None, **changes):
+        path = folder or tmp_path / f"gateway{len(made)}"
+        path.mkdir(exist_ok=True)
+        made.append(harness.Gateway(path, sandbox.url, **changes))
+        return made[-1]
+
+    yield make
+    for gateway in made:
+        gateway.kill()
+
+
+@pytest.fixture
+def gateway(new_gateway):
+    """A running gateway with the configuration of harness.gateway_config."""
+    return new_gateway().start()

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The unmodified @segment/analytics-node against the gateway: what Segment receives is what
+the application sent, value for value."""
+
+import collections
+import datetime
+import json
+import os
+import subprocess
+
+import harness
+
+NODE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node")
+# What the server side owns; everything else has to come through untouched.
+SERVER_OWNED = ("receivedAt", "sentAt", "originalTimestamp", "channel", "version", "projectId",
+                "writeKey")
+
+
+def send(gateway):
+    """Runs send.mjs; returns its calls and the events of the SDK's requests, by messageId."""
+    result = subprocess.run(
+        ["node", "send.mjs", f"http://127.0.0.1:{gateway.ingest_port}",
+         harness.ingest_key("acme")],
+        cwd=NODE, capture_output=True, text=True, timeout=120 * harness.PATIENCE, check=False)
+    assert result.returncode == 0, result.stderr
+    calls, wire = [], {}
+    for line in result.stdout.split("\n"):
+        if line:
+            entry = json.loads(line)
+            if "call" in entry:
+                calls.append(entry)
+            else:
+                wire[entry["wire"]["messageId"]] = entry["wire"]
+    return calls, wire
+
+
+def without(event, *names):
+    return {name: value for name, value in event.items()
+            if name not in SERVER_OWNED and name not in names}
+
+
+def instant(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def test_everything_the_sdk_sends_arrives_as_sent(gateway, sandbox):
+    calls, wire = send(gateway)
+    assert len(calls) == len(wire) == 1007
+    assert {entry["call"] for entry in calls} == {
+        "identify", "track", "page", "screen", "group", "alias"}
+
+    harness.wait_until(lambda: len(set(sandbox.ids())) >= len(wire), "arrival of every event", 60)
+    received = sandbox.events()
+    assert {event["messageId"] for event in received} == set(wire)
+
+    for event in received:
+        sent = wire[event["messageId"]]
+        assert without(event, "timestamp") == without(sent, "timestamp")
+        # The clock correction moves it by no more than the way to the gateway took.
+        moved = abs((instant(event["timestamp"]) - instant(sent["timestamp"])).total_seconds())
+        assert moved < 5 * harness.PATIENCE
+    gateway.wait_drained()
+    gateway.assert_conserved()
+
+
+def test_the_arguments_of_each_call_arrive(gateway, sandbox):
+    calls, wire = send(gateway)
+    gateway.wait_drained()
+    by_user = collections.defaultdict(list)
+    for event in sandbox.events("acme"):
+        by_user[event.get("userId")].append(event)
+
+    expected = collections.defaultdict(list)
+    for entry in calls:
+        expected[entry["with"].get("userId")].append(entry)
+    for user, entries in expected.items():
+        # The order of one user's calls is kept.
+        assert [e["type"] for e in by_user[user]] == [e["call"] for e in entries]
+        for event, entry in zip(by_user[user], entries):
+            for name, value in entry["with"].items():
+                if name == "context":
+                    assert {key: event["context"][key] for key in value} == value
+                elif entry["call"] == "page" and name == "properties":
+                    # The SDK itself adds the category to a page's properties.
+                    assert {key: event["properties"][key] for key in value} == value
+                else:
+                    assert event[name] == value, name
+            assert event["context"]["library"]["name"] == "@segment/analytics-node"
+    assert len(wire) == sum(map(len, by_user.values()))
