@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "gateway/pipeline/event.h"
+
+namespace gateway::queue {
+
+/// Version of the chunk record (its first byte) and size of what precedes the event sizes.
+inline constexpr std::uint8_t kChunkVersion = 1;
+inline constexpr std::size_t kChunkHeaderBytes = 24;
+
+/// Events [first, first + count) of a block, which must outlive the run. `begin` and
+/// `length` say where their texts and the commas between them lie in the block's bytes.
+struct EventRun {
+  const pipeline::EventBlock* block = nullptr;
+  std::size_t first = 0;
+  std::size_t count = 0;
+  std::size_t begin = 0;
+  std::size_t length = 0;
+};
+
+/// The record of `runs` one after the other, which must hold at least one event. The bytes
+/// of each event are copied once.
+std::shared_ptr<const pipeline::Chunk> EncodeChunk(pipeline::LogId log, pipeline::Seq first,
+                                                   common::WallTime accepted_at,
+                                                   std::span<const EventRun> runs);
+
+/// Takes the stored value of the key (log, first). kDataLoss, with what is wrong, when
+/// the bytes are not exactly what EncodeChunk made for this key; never reads outside them.
+common::Result<std::shared_ptr<const pipeline::Chunk>> DecodeChunk(pipeline::LogId log,
+                                                                   pipeline::Seq first,
+                                                                   std::string storage);
+
+/// How many events a damaged record claims to hold when that is believable, else 1. Only
+/// for the last record of a log, behind which no other key tells.
+std::uint32_t GuessChunkCount(std::string_view storage);
+
+}  // namespace gateway::queue

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/queue/commit_builder.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/queue/record_key.h"
+#include "gateway/queue/stored_records.h"
+
+namespace gateway::queue {
+
+using common::ErrorCode;
+using pipeline::Committed;
+using pipeline::DeadLetter;
+using pipeline::EventBlock;
+using pipeline::LogId;
+using pipeline::Seq;
+
+namespace {
+
+common::Error Invalid(std::string message) {
+  return {ErrorCode::kInvalidArgument, std::move(message)};
+}
+
+/// Events of [from, to) that lie in `range`.
+std::uint64_t Overlap(const DamagedRange& range, Seq from, Seq to) {
+  const Seq begin = std::max(range.first, from);
+  const Seq end = std::min(range.second, to);
+  return begin < end ? end - begin : 0;
+}
+
+/// Moves the cursor and settles what depends on it: damage that was passed is dead, and
+/// the estimate of pending bytes shrinks in proportion.
+void MoveCursor(LogPosition& position, const pipeline::Cursor& cursor) {
+  const Seq from = position.cursor.next();
+  const Seq to = cursor.next();
+  const auto pending = static_cast<double>(position.tail - from);
+  if (to > from) {
+    const double left = static_cast<double>(position.tail - to) / pending;
+    position.pending_bytes =
+        static_cast<std::uint64_t>(static_cast<double>(position.pending_bytes) * left);
+  }
+  for (const DamagedRange& range : position.damage) position.dead += Overlap(range, from, to);
+  std::erase_if(position.damage, [&](const DamagedRange& range) { return range.second <= to; });
+  position.cursor = cursor;
+}
+
+}  // namespace
+
+void Commit::clear() {
+  batch.Clear();
+  sync = false;
+  changes.clear();
+  chunks.clear();
+  committed.clear();
+  rejected_keys.clear();
+  dead_keys.clear();
+  events = 0;
+  quarantined_chunks = 0;
+  quarantined_events = 0;
+}
+
+CommitBuilder::CommitBuilder(const RocksStore& store, const LogTable& table,
+                             const common::Clock& clock, std::uint64_t max_chunk_bytes,
+                             std::uint64_t last_dead_id)
+    : store_(store),
+      table_(table),
+      clock_(clock),
+      max_chunk_bytes_(max_chunk_bytes),
+      last_dead_id_(last_dead_id) {}
+
+LogTable::Change* CommitBuilder::Stage(LogId log, Commit& commit) {
+  const auto [staged, is_new] = staged_.try_emplace(log, commit.changes.size());
+  if (!is_new) return &commit.changes[staged->second];
+  const LogTable::Log* found = table_.Find(log);
+  if (found == nullptr) {
+    staged_.erase(staged);
+    return nullptr;
+  }
+  commit.changes.push_back({.log = found, .position = found->position});
+  return &commit.changes.back();
+}
+
+void CommitBuilder::Build(Work& work, Commit& commit) {
+  staged_.clear();
+  const std::uint64_t dead_id_before = last_dead_id_;
+  AddAppends(work, commit);
+  for (const PendingQuarantine& quarantine : work.quarantines) {
+    for (const DamagedRecord& record : quarantine.records) AddQuarantine(record, commit);
+  }
+  for (PendingSettle& settle : work.settlements) AddSettlement(settle, commit);
+  rocksdb::ColumnFamilyHandle* meta = store_.family(Family::kMeta);
+  for (const LogTable::Change& change : commit.changes) {
+    if (!change.cursor_changed) continue;
+    const LogPosition& position = change.position;
+    commit.batch.Put(
+        meta, EncodeMetaKey(kCursorPrefix, change.log->id),
+        EncodeCursor({.cursor = position.cursor, .dead = position.dead, .retry = position.retry}));
+  }
+  if (last_dead_id_ != dead_id_before) {
+    commit.batch.Put(meta, kDeadIdKey, EncodeNumber(last_dead_id_));
+  }
+}
+
+void CommitBuilder::AddAppends(Work& work, Commit& commit) {
+  if (work.appends.empty()) return;
+  commit.sync = true;
+  order_.clear();
+  for (PendingAppend& append : work.appends) order_.push_back(&append);
+  // By log and, within one log, in the order in which they came: they lie in one vector.
+  std::ranges::sort(order_, [](const PendingAppend* a, const PendingAppend* b) {
+    return a->request.log != b->request.log ? a->request.log < b->request.log : a < b;
+  });
+  for (std::size_t begin = 0; begin < order_.size();) {
+    std::size_t end = begin + 1;
+    while (end < order_.size() && order_[end]->request.log == order_[begin]->request.log) ++end;
+    AddLogAppends(begin, end, commit);
+    begin = end;
+  }
+}
+
+void CommitBuilder::AddLogAppends(std::size_t begin, std::size_t end, Commit& commit) {
+  const LogId log = order_[begin]->request.log;
+  LogTable::Change* change = Stage(log, commit);
+  if (change == nullptr) {
+    for (std::size_t i = begin; i < end; ++i) order_[i]->refused = Invalid("unknown log");
+    return;
+  }
+  Committed committed{.log = log, .accepted_at = order_[begin]->request.received_at};
+  for (std::size_t i = begin; i < end; ++i) {
+    const PendingAppend& append = *order_[i];
+    committed.accepted_at = std::min(committed.accepted_at, append.request.received_at);
+    AddRuns(append, *change, committed, commit);
+    for (const DeadLetter& letter : append.request.rejected) {
+      commit.rejected_keys.push_back(PutDeadLetter(log, letter, commit));
+    }
+  }
+  FlushChunk(*change, committed, commit);
+  if (committed.events == 0) return;
+  committed.tail = change->position.tail;
+  change->position.pending_bytes += committed.bytes;
+  commit.events += committed.events;
+  commit.committed.push_back(committed);
+}
+
+void CommitBuilder::AddRuns(const PendingAppend& append, LogTable::Change& change,
+                            Committed& committed, Commit& commit) {
+  const EventBlock& block = append.request.events;
+  std::size_t begin = 0;  // In the block's bytes, at the event `first`.
+  for (std::size_t first = 0; first < block.count();) {
+    EventRun run{.block = &block, .first = first, .begin = begin};
+    const bool all_fit = first == 0 && runs_bytes_ + block.bytes.size() <= max_chunk_bytes_;
+    if (all_fit) {
+      run.count = block.count();
+      run.length = block.bytes.size();
+    } else {
+      while (first + run.count < block.count()) {
+        const std::size_t size = block.sizes[first + run.count] + (run.count > 0 ? 1U : 0U);
+        const bool fits = runs_bytes_ + run.length + size <= max_chunk_bytes_;
+        if (!fits && (run.count > 0 || !runs_.empty())) break;
+        run.length += size;
+        ++run.count;
+      }
+    }
+    if (run.count > 0) {
+      const common::WallTime received_at = append.request.received_at;
+      runs_accepted_at_ = runs_.empty() ? received_at : std::min(runs_accepted_at_, received_at);
+      runs_.push_back(run);
+      runs_bytes_ += run.length + 1;
+      first += run.count;
+      begin += run.length + 1;
+    }
+    if (first < block.count()) FlushChunk(change, committed, commit);
+  }
+}
+
+void CommitBuilder::FlushChunk(LogTable::Change& change, Committed& committed, Commit& commit) {
+  if (runs_.empty()) return;
+  LogPosition& position = change.position;
+  const LogId log = change.log->id;
+  auto chunk = EncodeChunk(log, position.tail, runs_accepted_at_, runs_);
+  commit.batch.Put(store_.family(Family::kQueue), EncodeKey(EntryKey{log, chunk->first}),
+                   chunk->storage);
+  position.tail = chunk->end();
+  committed.events += chunk->count();
+  committed.bytes += chunk->events.size();
+  commit.chunks.emplace_back(log, std::move(chunk));
+  runs_.clear();
+  runs_bytes_ = 0;
+}
+
+std::string CommitBuilder::PutDeadLetter(LogId log, const DeadLetter& letter, Commit& commit) {
+  // Microseconds of the clock, pushed on where the clock is coarse or went back: an id is
+  // never given out twice, and sorts by time.
+  const auto now = static_cast<std::uint64_t>(clock_.Wall().time_since_epoch().count()) * 1000;
+  last_dead_id_ = std::max(last_dead_id_ + 1, now);
+  std::string key = EncodeKey(EntryKey{log, last_dead_id_});
+  commit.batch.Put(store_.family(Family::kDead), key, EncodeDeadLetter(letter));
+  return key;
+}
+
+void CommitBuilder::AddQuarantine(const DamagedRecord& record, Commit& commit) {
+  LogTable::Change* change = Stage(record.log, commit);
+  if (change == nullptr) return;
+  LogPosition& position = change->position;
+  // A second read of the same place finds the gap that the first one left. What is known
+  // already keeps its raw bytes and is not counted again.
+  Seq first = record.first;
+  for (const DamagedRange& range : position.damage) {
+    if (range.first <= first && first < range.second) first = range.second;
+  }
+  const std::uint64_t lost = Overlap({first, record.end}, position.cursor.next(), record.end);
+  if (lost == 0) return;
+  commit.sync = true;
+  const QuarantineKey key{.log = record.log, .first = first, .end = record.end};
+  commit.batch.Put(store_.family(Family::kQuarantine), EncodeKey(key), record.raw);
+  commit.batch.Delete(store_.family(Family::kQueue), EncodeKey(EntryKey{record.log, record.first}));
+  position.damage.emplace_back(first, record.end);
+  std::ranges::sort(position.damage);
+  commit.quarantined_chunks += 1;
+  commit.quarantined_events += lost;
+}
+
+void CommitBuilder::AddSettlement(PendingSettle& settle, Commit& commit) {
+  const pipeline::Settlement& settlement = settle.settlement;
+  LogTable::Change* change = Stage(settlement.log, commit);
+  if (change == nullptr) {
+    settle.refused = Invalid("unknown log");
+    return;
+  }
+  LogPosition& position = change->position;
+  const Seq next = settlement.cursor.next();
+  if (next < position.cursor.next() || next > position.tail) {
+    settle.refused = Invalid("a cursor outside the log's pending events");
+    return;
+  }
+  const auto unsettled = [&](Seq first) { return first >= settlement.cursor.chunk; };
+  if (std::ranges::any_of(settlement.finished_chunks, unsettled)) {
+    settle.refused = Invalid("a finished chunk that is not settled");
+    return;
+  }
+  if (const auto left = unsettled_dead_.find(settlement.log); left != unsettled_dead_.end()) {
+    for (const std::string& key : left->second) {
+      commit.batch.Delete(store_.family(Family::kDead), key);
+    }
+  }
+  for (const Seq first : settlement.finished_chunks) {
+    commit.batch.Delete(store_.family(Family::kQueue), EncodeKey(EntryKey{settlement.log, first}));
+  }
+  for (const DeadLetter& letter : settlement.dead) {
+    commit.dead_keys.emplace_back(settlement.log, PutDeadLetter(settlement.log, letter, commit));
+  }
+  MoveCursor(position, settlement.cursor);
+  position.dead += settlement.dead.size();
+  position.retry = settlement.retry;
+  change->cursor_changed = true;
+}
+
+void CommitBuilder::OnSuccess(const Commit& commit) {
+  if (unsettled_dead_.empty()) return;
+  for (const LogTable::Change& change : commit.changes) {
+    if (change.cursor_changed) unsettled_dead_.erase(change.log->id);
+  }
+}
+
+void CommitBuilder::OnFailure(const Commit& commit) {
+  for (const auto& [log, chunk] : commit.chunks) {
+    unacknowledged_.emplace_back(Family::kQueue, EncodeKey(EntryKey{log, chunk->first}));
+  }
+  for (const std::string& key : commit.rejected_keys) {
+    unacknowledged_.emplace_back(Family::kDead, key);
+  }
+  for (const auto& [log, key] : commit.dead_keys) unsettled_dead_[log].push_back(key);
+}
+
+void CommitBuilder::BuildRepair(rocksdb::WriteBatch& batch) const {
+  for (const auto& [family, key] : unacknowledged_) batch.Delete(store_.family(family), key);
+  batch.Put(store_.family(Family::kMeta), kVersionKey, EncodeNumber(RocksStore::kFormatVersion));
+}
+
+}  // namespace gateway::queue

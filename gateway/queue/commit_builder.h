@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Internal to gateway/queue: names RocksDB types.
+
+#include <rocksdb/write_batch.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "common/clock.h"
+#include "gateway/queue/chunk_codec.h"
+#include "gateway/queue/commit_work.h"
+#include "gateway/queue/log_table.h"
+#include "gateway/queue/rocks_store.h"
+
+namespace gateway::queue {
+
+/// One write to the store, and what becomes true when it succeeds.
+struct Commit {
+  rocksdb::WriteBatch batch;
+  /// False when it holds settlements alone: a crash before the next sync only sends events
+  /// again with the same messageIds.
+  bool sync = false;
+  std::vector<LogTable::Change> changes;
+  std::vector<std::pair<pipeline::LogId, std::shared_ptr<const pipeline::Chunk>>> chunks;
+  std::vector<pipeline::Committed> committed;
+  std::vector<std::string> rejected_keys;  ///< Dead letters of refused events.
+  std::vector<std::pair<pipeline::LogId, std::string>> dead_keys;  ///< Of settlements.
+  std::uint64_t events = 0;
+  std::uint64_t quarantined_chunks = 0;
+  std::uint64_t quarantined_events = 0;
+
+  void clear();
+};
+
+/// Turns waiting work into one atomic write: the appends of a log become one record (more
+/// when it would pass max_chunk_bytes), settlements become a cursor record and deletions.
+///
+/// After a write that failed it is unknown whether it reached the log file, where a later
+/// recovery could find it. The builder therefore remembers what the write would have added
+/// and, before anything else is written, deletes it (Repair): whatever a recovery replays,
+/// it replays the deletion behind it. So a Seq never stands for two events, and without a
+/// crash in between nothing that was refused comes back. What a failed *settlement* did is
+/// true (its events were delivered), so it may come back; only the dead letters that its
+/// repetition writes again are removed, in the write that repeats them.
+///
+/// For the committer's thread alone.
+class CommitBuilder {
+ public:
+  CommitBuilder(const RocksStore& store, const LogTable& table, const common::Clock& clock,
+                std::uint64_t max_chunk_bytes, std::uint64_t last_dead_id);
+
+  /// Fills the empty `commit` from `work`. Sets `refused` on items that cannot be done:
+  /// an unknown log, a cursor outside the log's pending events.
+  void Build(Work& work, Commit& commit);
+
+  void OnSuccess(const Commit& commit);
+  void OnFailure(const Commit& commit);
+
+  /// The write that must succeed before the first commit after a failure. Never empty, so
+  /// that it also proves that the store takes writes.
+  void BuildRepair(rocksdb::WriteBatch& batch) const;
+  void OnRepaired() { unacknowledged_.clear(); }
+
+ private:
+  LogTable::Change* Stage(pipeline::LogId log, Commit& commit);
+  void AddAppends(Work& work, Commit& commit);
+  /// Appends [begin, end) of `order_`, all of one log.
+  void AddLogAppends(std::size_t begin, std::size_t end, Commit& commit);
+  void FlushChunk(LogTable::Change& change, pipeline::Committed& committed, Commit& commit);
+  void AddRuns(const PendingAppend& append, LogTable::Change& change,
+               pipeline::Committed& committed, Commit& commit);
+  void AddQuarantine(const DamagedRecord& record, Commit& commit);
+  void AddSettlement(PendingSettle& settle, Commit& commit);
+  std::string PutDeadLetter(pipeline::LogId log, const pipeline::DeadLetter& letter,
+                            Commit& commit);
+
+  const RocksStore& store_;
+  const LogTable& table_;
+  const common::Clock& clock_;
+  const std::uint64_t max_chunk_bytes_;
+  std::uint64_t last_dead_id_;
+
+  // Of the failed write.
+  std::vector<std::pair<Family, std::string>> unacknowledged_;
+  std::unordered_map<pipeline::LogId, std::vector<std::string>> unsettled_dead_;
+
+  // Scratch space of one Build, kept for its capacity.
+  std::unordered_map<pipeline::LogId, std::size_t> staged_;
+  std::vector<PendingAppend*> order_;
+  std::vector<EventRun> runs_;
+  std::uint64_t runs_bytes_ = 0;
+  common::WallTime runs_accepted_at_;
+};
+
+}  // namespace gateway::queue

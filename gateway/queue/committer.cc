@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/queue/committer.h"
+
+#include <utility>
+
+#include "common/log.h"
+#include "gateway/queue/rocks_status.h"
+
+namespace gateway::queue {
+namespace {
+
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace
+
+Committer::Committer(Parts parts, CommitBuilder builder, common::Duration probe_interval)
+    : parts_(parts), builder_(std::move(builder)), probe_interval_(probe_interval) {}
+
+void Committer::SetListener(pipeline::EventQueue::CommitListener listener) {
+  auto shared = std::make_shared<const pipeline::EventQueue::CommitListener>(std::move(listener));
+  const std::scoped_lock lock(listener_mutex_);
+  listener_ = std::move(shared);
+}
+
+void Committer::Run() {
+  Work work;
+  while (true) {
+    const auto now = std::chrono::steady_clock::now();
+    // Also when healthy: an error in the background must not wait for the next request.
+    const Intake::Taken taken = parts_.intake.Take(work, now + probe_interval_);
+    if (taken == Intake::Taken::kClosed) return;
+    parts_.metrics.pending_requests.Set(static_cast<double>(parts_.intake.pending_requests()));
+    if (!parts_.health.ok()) TryToRecover();
+    if (taken == Intake::Taken::kWork) CommitWork(work);
+    work.clear();
+  }
+}
+
+void Committer::CommitWork(Work& work) {
+  if (!parts_.health.ok()) {
+    Answer(work, common::Fail(common::ErrorCode::kIo, parts_.health.Get().reason));
+    return;
+  }
+  const auto start = std::chrono::steady_clock::now();
+  commit_.clear();
+  builder_.Build(work, commit_);
+  if (!Write()) {
+    Answer(work, common::Fail(common::ErrorCode::kIo, parts_.health.Get().reason));
+    return;
+  }
+  Publish();
+  Answer(work, common::Ok());
+  parts_.metrics.commit_seconds.Observe(SecondsSince(start));
+}
+
+bool Committer::Write() {
+  if (commit_.batch.Count() == 0) return true;  // Everything in it was refused.
+  const auto start = std::chrono::steady_clock::now();
+  const rocksdb::Status status = parts_.store.Write(commit_.batch, commit_.sync);
+  if (commit_.sync) parts_.metrics.fsync_seconds.Observe(SecondsSince(start));
+  if (status.ok()) {
+    builder_.OnSuccess(commit_);
+    parts_.metrics.commits.Increment();
+    return true;
+  }
+  builder_.OnFailure(commit_);
+  const common::Error error = ToError(status, "write to the store");
+  const bool fatal = status.severity() >= rocksdb::Status::Severity::kFatalError;
+  parts_.health.ReportFailure(error.message, fatal);
+  parts_.metrics.commit_errors.Increment();
+  parts_.metrics.healthy.Set(0);
+  next_probe_ = std::chrono::steady_clock::now() + probe_interval_;
+  common::log::Error("queue_commit_failed", "a commit failed and nothing in it was accepted",
+                     {{"error", error.message}, {"events", commit_.events}});
+  return false;
+}
+
+void Committer::Publish() {
+  for (const LogTable::Change& change : commit_.changes) {
+    if (change.cursor_changed) {
+      parts_.hot_tail.DropSettled(change.log->id, change.position.cursor.next());
+    }
+  }
+  for (auto& [log, chunk] : commit_.chunks) parts_.hot_tail.Insert(log, std::move(chunk));
+  parts_.table.Publish(commit_.changes);
+  parts_.metrics.hot_tail_bytes.Set(static_cast<double>(parts_.hot_tail.bytes()));
+  if (commit_.quarantined_chunks > 0) {
+    parts_.metrics.quarantined_chunks.Increment(static_cast<double>(commit_.quarantined_chunks));
+    parts_.metrics.quarantined_events.Increment(static_cast<double>(commit_.quarantined_events));
+  }
+  if (commit_.committed.empty()) return;
+  parts_.metrics.commit_events.Observe(static_cast<double>(commit_.events));
+  std::shared_ptr<const pipeline::EventQueue::CommitListener> listener;
+  {
+    const std::scoped_lock lock(listener_mutex_);
+    listener = listener_;
+  }
+  if (listener != nullptr && *listener) (*listener)(commit_.committed);
+}
+
+void Committer::Answer(Work& work, const common::Status& status) {
+  const auto result = [&](const std::optional<common::Error>& refused) -> common::Status {
+    if (refused) return tl::unexpected(*refused);
+    return status;
+  };
+  for (PendingAppend& append : work.appends) append.done(result(append.refused));
+  for (PendingSettle& settle : work.settlements) settle.done(result(settle.refused));
+  for (PendingQuarantine& quarantine : work.quarantines) quarantine.done(status);
+}
+
+void Committer::TryToRecover() {
+  parts_.metrics.healthy.Set(0);
+  const auto now = std::chrono::steady_clock::now();
+  if (now < next_probe_ || parts_.health.Get().needs_restart) return;
+  next_probe_ = now + probe_interval_;
+  rocksdb::Status status = parts_.store.Resume();
+  if (status.ok()) {
+    rocksdb::WriteBatch repair;
+    builder_.BuildRepair(repair);
+    status = parts_.store.Write(repair, true);
+  }
+  if (!status.ok()) {
+    common::log::Warning("queue_still_failing", "the store still refuses writes",
+                         {{"error", status.ToString()}});
+    return;
+  }
+  builder_.OnRepaired();
+  parts_.health.ReportRecovery();
+  parts_.metrics.healthy.Set(1);
+  common::log::Info("queue_recovered", "the store takes writes again");
+}
+
+}  // namespace gateway::queue

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Internal to gateway/queue: names RocksDB types.
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+
+#include "common/clock.h"
+#include "gateway/pipeline/event_queue.h"
+#include "gateway/queue/commit_builder.h"
+#include "gateway/queue/hot_tail.h"
+#include "gateway/queue/intake.h"
+#include "gateway/queue/queue_metrics.h"
+#include "gateway/queue/store_health.h"
+
+namespace gateway::queue {
+
+/// The single writer: takes whatever waits, writes it as one synced batch, then answers
+/// everyone in it. While one sync runs the next group gathers, so there is no need to wait
+/// for company.
+///
+/// When a write fails, everyone in it is answered with an error, memory stays at what is
+/// known to be on disk, and the store is closed for writes until a repair has succeeded
+/// (see CommitBuilder). It is tried again every health_probe_interval.
+///
+/// Run is for one thread; SetListener is thread-safe.
+class Committer {
+ public:
+  struct Parts {
+    RocksStore& store;
+    LogTable& table;
+    Intake& intake;
+    HotTail& hot_tail;
+    StoreHealth& health;
+    QueueMetrics& metrics;
+  };
+
+  Committer(Parts parts, CommitBuilder builder, common::Duration probe_interval);
+
+  /// Returns when the intake is closed and everything in it has been answered.
+  void Run();
+
+  void SetListener(pipeline::EventQueue::CommitListener listener);
+
+ private:
+  void CommitWork(Work& work);
+  bool Write();
+  /// Makes the commit visible: hot tail, positions, listener.
+  void Publish();
+  void TryToRecover();
+  static void Answer(Work& work, const common::Status& status);
+
+  Parts parts_;
+  CommitBuilder builder_;
+  Commit commit_;
+  const common::Duration probe_interval_;
+  std::chrono::steady_clock::time_point next_probe_;
+  std::mutex listener_mutex_;
+  std::shared_ptr<const pipeline::EventQueue::CommitListener> listener_;
+};
+
+}  // namespace gateway::queue

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/queue/intake.h"
+
+#include <iterator>
+#include <utility>
+
+namespace gateway::queue {
+
+using common::ErrorCode;
+using common::Fail;
+using common::Status;
+
+namespace {
+
+/// Behind the last wait of this process; time_point::max() overflows in some wait_until.
+constexpr std::chrono::hours kForever{24};
+
+Status Closed() { return Fail(ErrorCode::kUnavailable, "the queue is closing"); }
+
+}  // namespace
+
+Status Intake::Push(PendingAppend& append) {
+  const std::scoped_lock lock(mutex_);
+  if (closed_) return Closed();
+  // An empty queue takes a request of any size: the limits of one request are not ours.
+  const bool full = append_bytes_ + append.bytes > limits_.pending_bytes ||
+                    appends_.size() >= limits_.pending_requests;
+  if (full && !appends_.empty()) {
+    return Fail(ErrorCode::kUnavailable,
+                "the queue is full: the disk is slower than the events come in");
+  }
+  append_bytes_ += append.bytes;
+  appends_.push_back(std::move(append));
+  pending_.store(appends_.size(), std::memory_order_relaxed);
+  WakeLocked();
+  return common::Ok();
+}
+
+Status Intake::Push(PendingSettle& settle) {
+  const std::scoped_lock lock(mutex_);
+  if (closed_) return Closed();
+  settlements_.push_back(std::move(settle));
+  WakeLocked();
+  return common::Ok();
+}
+
+Status Intake::Push(PendingQuarantine& quarantine) {
+  const std::scoped_lock lock(mutex_);
+  if (closed_) return Closed();
+  quarantines_.push_back(std::move(quarantine));
+  WakeLocked();
+  return common::Ok();
+}
+
+void Intake::WakeLocked() {
+  if (waiting_) changed_.notify_one();
+}
+
+void Intake::LingerLocked(std::unique_lock<std::mutex>& lock) {
+  const auto until = std::chrono::steady_clock::now() + limits_.linger;
+  waiting_ = true;
+  while (!closed_ && append_bytes_ < limits_.commit_bytes &&
+         changed_.wait_until(lock, until) != std::cv_status::timeout) {
+  }
+  waiting_ = false;
+}
+
+void Intake::TakeLocked(Work& work) {
+  std::uint64_t taken = 0;
+  while (!appends_.empty() &&
+         (taken == 0 || taken + appends_.front().bytes <= limits_.commit_bytes)) {
+    taken += appends_.front().bytes;
+    work.appends.push_back(std::move(appends_.front()));
+    appends_.pop_front();
+  }
+  append_bytes_ -= taken;
+  pending_.store(appends_.size(), std::memory_order_relaxed);
+  std::ranges::move(settlements_, std::back_inserter(work.settlements));
+  settlements_.clear();
+  std::ranges::move(quarantines_, std::back_inserter(work.quarantines));
+  quarantines_.clear();
+}
+
+Intake::Taken Intake::Take(Work& work, std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  const auto until = std::min(deadline, std::chrono::steady_clock::now() + kForever);
+  waiting_ = true;
+  while (EmptyLocked() && !closed_ && changed_.wait_until(lock, until) != std::cv_status::timeout) {
+  }
+  waiting_ = false;
+  if (EmptyLocked()) return closed_ ? Taken::kClosed : Taken::kNothing;
+  if (limits_.linger > common::Duration::zero() && !appends_.empty()) LingerLocked(lock);
+  TakeLocked(work);
+  return Taken::kWork;
+}
+
+void Intake::Close() {
+  const std::scoped_lock lock(mutex_);
+  closed_ = true;
+  changed_.notify_all();
+}
+
+}  // namespace gateway::queue

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "gateway/queue/commit_work.h"
+
+namespace gateway::queue {
+
+/// What waits for the committer. Appends are bounded in number and bytes: beyond that the
+/// disk is slower than the clients and waiting only uses memory. Settlements are bounded
+/// by the deliveries in flight. Thread-safe.
+class Intake {
+ public:
+  struct Limits {
+    std::uint64_t pending_bytes = 0;
+    std::uint64_t pending_requests = 0;
+    std::uint64_t commit_bytes = 0;
+    common::Duration linger{};
+  };
+  enum class Taken { kWork, kNothing, kClosed };
+
+  explicit Intake(Limits limits) : limits_(limits) {}
+  Intake(const Intake&) = delete;
+  Intake& operator=(const Intake&) = delete;
+
+  // On an error (kUnavailable: full or closed) the item is left to the caller.
+  common::Status Push(PendingAppend& append);
+  common::Status Push(PendingSettle& settle);
+  common::Status Push(PendingQuarantine& quarantine);
+
+  /// Waits for work, until `deadline` at most, and moves into `work` what one commit may
+  /// hold. kClosed once closed and empty. For the committer's thread.
+  Taken Take(Work& work, std::chrono::steady_clock::time_point deadline);
+
+  /// Takes nothing more; what waits stays to be taken.
+  void Close();
+
+  std::uint64_t pending_requests() const { return pending_.load(std::memory_order_relaxed); }
+
+ private:
+  bool EmptyLocked() const {
+    return appends_.empty() && settlements_.empty() && quarantines_.empty();
+  }
+  void WakeLocked();
+  void LingerLocked(std::unique_lock<std::mutex>& lock);
+  void TakeLocked(Work& work);
+
+  const Limits limits_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  bool waiting_ = false;
+  bool closed_ = false;
+  std::uint64_t append_bytes_ = 0;
+  std::deque<PendingAppend> appends_;
+  std::vector<PendingSettle> settlements_;
+  std::vector<PendingQuarantine> quarantines_;
+  std::atomic<std::uint64_t> pending_{0};
+};
+
+}  // namespace gateway::queue

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/queue/log_loader.h"
+
+#include <algorithm>
+#include <string>
+#include <unordered_map>
+
+#include "common/log.h"
+#include "gateway/queue/chunk_codec.h"
+#include "gateway/queue/record_key.h"
+#include "gateway/queue/rocks_status.h"
+#include "gateway/queue/stored_records.h"
+
+namespace gateway::queue {
+
+using common::ErrorCode;
+using common::Fail;
+using common::Result;
+using common::Status;
+using pipeline::LogId;
+using pipeline::Seq;
+
+namespace {
+
+/// Calls `visit(log, value)` for each meta record with this prefix.
+template <typename Visit>
+Status ForEachMeta(const RocksStore& store, char prefix, Visit visit) {
+  RangeScan scan(store, Family::kMeta, std::string(1, prefix),
+                 std::string(1, static_cast<char>(prefix + 1)));
+  for (scan->SeekToFirst(); scan->Valid(); scan->Next()) {
+    const std::optional<LogId> log = DecodeMetaKey(prefix, scan.key());
+    if (!log) return Fail(ErrorCode::kDataLoss, "a meta record has a key of a wrong length");
+    if (Status visited = visit(*log, scan.value()); !visited) return visited;
+  }
+  if (!scan->status().ok()) {
+    return tl::unexpected(ToError(scan->status(), "read the registry of logs"));
+  }
+  return common::Ok();
+}
+
+/// The Seq behind the last stored event. Looks only at keys from the cursor on: before it
+/// lie nothing but tombstones.
+Result<Seq> FindTail(const RocksStore& store, LogId log, const pipeline::Cursor& cursor) {
+  RangeScan scan(store, Family::kQueue, EncodeKey(EntryKey{log, cursor.chunk}), LogUpperBound(log));
+  scan->SeekToLast();
+  if (!scan->Valid()) {
+    if (!scan->status().ok()) {
+      return tl::unexpected(ToError(scan->status(), "find the end of a log"));
+    }
+    return cursor.next();
+  }
+  const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
+  if (!key) return Fail(ErrorCode::kDataLoss, "an event record has a key of a wrong length");
+  const auto chunk = DecodeChunk(log, key->number, std::string(scan.value()));
+  if (!chunk) {
+    common::log::Error("queue_damaged_tail", "the last event record of a log is damaged",
+                       {{"log", log}, {"first", key->number}, {"error", chunk.error().message}});
+  }
+  const Seq end = key->number + (chunk ? (*chunk)->count() : GuessChunkCount(scan.value()));
+  return std::max(cursor.next(), end);
+}
+
+}  // namespace
+
+Status LoadLogs(const RocksStore& store, LogTable& table) {
+  std::unordered_map<LogId, LogPosition> positions;
+  Status read = ForEachMeta(store, kCursorPrefix, [&](LogId log, std::string_view value) -> Status {
+    const Result<CursorRecord> record = DecodeCursor(value);
+    if (!record) return tl::unexpected(record.error());
+    LogPosition& position = positions[log];
+    position.cursor = record->cursor;
+    position.dead = record->dead;
+    position.retry = record->retry;
+    return common::Ok();
+  });
+  if (!read) return read;
+
+  RangeScan quarantine(store, Family::kQuarantine, std::string(), std::string(32, '\xff'));
+  for (quarantine->SeekToFirst(); quarantine->Valid(); quarantine->Next()) {
+    const std::optional<QuarantineKey> key = DecodeQuarantineKey(quarantine.key());
+    if (!key) return Fail(ErrorCode::kDataLoss, "a quarantined record has a wrong key");
+    LogPosition& position = positions[key->log];
+    if (key->end > position.cursor.next()) position.damage.emplace_back(key->first, key->end);
+  }
+  if (!quarantine->status().ok()) {
+    return tl::unexpected(ToError(quarantine->status(), "read the quarantine"));
+  }
+
+  return ForEachMeta(store, kLogPrefix, [&](LogId log, std::string_view value) -> Status {
+    Result<std::string> tenant = DecodeLog(value);
+    if (!tenant) return tl::unexpected(std::move(tenant.error()));
+    LogPosition& position = positions[log];
+    const Result<Seq> tail = FindTail(store, log, position.cursor);
+    if (!tail) return tl::unexpected(tail.error());
+    position.tail = *tail;
+    for (const DamagedRange& range : position.damage) {
+      position.tail = std::max(position.tail, range.second);
+    }
+    if (position.tail > position.cursor.next()) {
+      position.pending_bytes = store.ApproximateQueueBytes(
+          EncodeKey(EntryKey{log, position.cursor.chunk}), LogUpperBound(log));
+    }
+    table.Add(log, std::move(*tenant), std::move(position));
+    return common::Ok();
+  });
+}
+
+}  // namespace gateway::queue

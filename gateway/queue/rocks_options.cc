@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/queue/rocks_options.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/env.h>
+#include <rocksdb/table.h>
+#include <rocksdb/utilities/table_properties_collectors.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace gateway::queue {
+namespace {
+
+constexpr std::uint64_t kMiB = 1024 * 1024;
+
+rocksdb::BlockBasedTableOptions MakeTableOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  // Index blocks count against the one cache, so that memory stays bounded however large
+  // the backlog is.
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.block_size = 16 * 1024;  // Records are large and read in order.
+  table.format_version = 5;
+  return table;
+}
+
+rocksdb::ColumnFamilyOptions MakeQueueFamily(const Options& options,
+                                             const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions family;
+  family.write_buffer_size = options.write_buffer_bytes;
+  family.max_write_buffer_number = options.write_buffer_count;
+  // A record that is settled soon is dropped in memory and never written to a table; two
+  // memtables that flush together give it twice the time.
+  family.min_write_buffer_number_to_merge = std::min(2, options.write_buffer_count - 1);
+  family.compression = rocksdb::kLZ4Compression;
+  // Tables that are mostly tombstones are compacted early: an outage that drains leaves
+  // only those, and a scan must not wade through them.
+  family.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(1024, 512, 0.5));
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(MakeTableOptions(cache)));
+  return family;
+}
+
+rocksdb::ColumnFamilyOptions MakeSmallFamily(const Options& options,
+                                             const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions family;
+  // RocksDB asks for the sum of all write buffers as free space before it recovers from a
+  // full disk, so the families with little traffic get little.
+  family.write_buffer_size = std::min(options.write_buffer_bytes, 8 * kMiB);
+  family.compression = rocksdb::kLZ4Compression;
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(MakeTableOptions(cache)));
+  return family;
+}
+
+}  // namespace
+
+const std::string& FamilyName(Family family) {
+  static const std::array<std::string, kFamilyCount> kNames{rocksdb::kDefaultColumnFamilyName,
+                                                            "queue", "dead", "quarantine"};
+  return kNames.at(static_cast<std::size_t>(family));
+}
+
+rocksdb::DBOptions MakeDbOptions(const Options& options,
+                                 std::shared_ptr<rocksdb::EventListener> listener) {
+  rocksdb::DBOptions db;
+  if (options.env != nullptr) db.env = options.env;
+  db.create_if_missing = true;
+  db.create_missing_column_families = true;
+  db.paranoid_checks = true;
+  // kAbsoluteConsistency would refuse to open after every kill -9: a torn tail is normal.
+  // What lies before the tear was acknowledged and is kept.
+  db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  db.track_and_verify_wals_in_manifest = true;  // A log file that is gone is noticed.
+  // Families with little traffic pin old log files; this flushes them.
+  db.max_total_wal_size = options.max_wal_bytes;
+  // One committer writes, so the machinery for many writers only costs.
+  db.allow_concurrent_memtable_write = false;
+  db.enable_write_thread_adaptive_yield = false;
+  db.max_background_jobs = 2;
+  db.max_open_files = -1;  // Opening a table again costs more than its descriptor.
+  db.stats_dump_period_sec = 0;
+  db.stats_persist_period_sec = 0;
+  db.max_log_file_size = 8 * kMiB;
+  db.keep_log_file_num = 4;
+  db.listeners.push_back(std::move(listener));
+  return db;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const Options& options) {
+  const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (std::size_t i = 0; i < kFamilyCount; ++i) {
+    const auto family = static_cast<Family>(i);
+    families.emplace_back(FamilyName(family), family == Family::kQueue
+                                                  ? MakeQueueFamily(options, cache)
+                                                  : MakeSmallFamily(options, cache));
+  }
+  return families;
+}
+
+}  // namespace gateway::queue

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/queue/rocks_queue.h"
+
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "common/log.h"
+#include "gateway/queue/committer.h"
+#include "gateway/queue/disk_reader.h"
+#include "gateway/queue/hot_tail.h"
+#include "gateway/queue/intake.h"
+#include "gateway/queue/log_loader.h"
+#include "gateway/queue/log_table.h"
+#include "gateway/queue/queue_metrics.h"
+#include "gateway/queue/record_key.h"
+#include "gateway/queue/rocks_status.h"
+#include "gateway/queue/rocks_store.h"
+#include "gateway/queue/stored_records.h"
+
+namespace gateway::queue {
+
+using common::ErrorCode;
+using common::Fail;
+using common::Result;
+using common::Status;
+using pipeline::LogId;
+using pipeline::LogState;
+
+namespace {
+
+constexpr std::uint64_t kMaxChunkBytes = std::uint64_t{1} << 30;  // Offsets are 32 bits.
+
+Status CheckOptions(const Options& options) {
+  const bool complete = !options.path.empty() && options.max_pending_bytes > 0 &&
+                        options.max_pending_requests > 0 && options.max_commit_bytes > 0 &&
+                        options.max_chunk_bytes > 0 && options.write_buffer_bytes > 0 &&
+                        options.max_wal_bytes > 0 && options.block_cache_bytes > 0 &&
+                        options.health_probe_interval > common::Duration::zero();
+  if (!complete) {
+    return Fail(ErrorCode::kInvalidArgument, "the queue's options leave a path or size unset");
+  }
+  if (options.max_chunk_bytes > kMaxChunkBytes) {
+    return Fail(ErrorCode::kInvalidArgument, "max_chunk_bytes must be 1 GiB or less");
+  }
+  if (options.write_buffer_count < 2) {
+    return Fail(ErrorCode::kInvalidArgument, "write_buffer_count must be 2 or more");
+  }
+  return common::Ok();
+}
+
+Result<std::uint64_t> LoadLastDeadId(const RocksStore& store) {
+  const Result<std::string> stored = store.GetMeta(kDeadIdKey);
+  if (stored) return DecodeNumber(*stored);
+  if (stored.error().code == ErrorCode::kNotFound) return std::uint64_t{0};
+  return tl::unexpected(stored.error());
+}
+
+std::uint64_t AppendCost(const pipeline::AppendRequest& request) {
+  std::uint64_t bytes = sizeof(PendingAppend) + request.events.bytes.size() +
+                        request.events.sizes.size() * sizeof(std::uint32_t);
+  for (const pipeline::DeadLetter& letter : request.rejected) {
+    bytes += sizeof(letter) + letter.message.size() + letter.event.size();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+/// The parts, in the order in which they depend on each other.
+class RocksQueue::Impl {
+ public:
+  Impl(const Options& options, prometheus::Registry& registry)
+      : metrics(registry),
+        hot_tail(options.hot_tail_bytes),
+        intake({.pending_bytes = options.max_pending_bytes,
+                .pending_requests = options.max_pending_requests,
+                .commit_bytes = options.max_commit_bytes,
+                .linger = options.commit_linger}) {}
+
+  StoreHealth health;
+  QueueMetrics metrics;
+  LogTable table;
+  HotTail hot_tail;
+  Intake intake;
+  std::unique_ptr<RocksStore> store;
+  std::unique_ptr<Committer> committer;
+  std::unique_ptr<DiskReader> reader;
+  std::mutex open_log_mutex;  ///< One OpenLog at a time, or a tenant could get two logs.
+};
+
+RocksQueue::RocksQueue(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+RocksQueue::~RocksQueue() {
+  Stop();
+  // Only when the committer never ran: its loop leaves nothing behind.
+  Work left;
+  const auto now = std::chrono::steady_clock::now();
+  while (impl_->intake.Take(left, now) == Intake::Taken::kWork) {
+    const Status closed = Fail(ErrorCode::kUnavailable, "the queue is closed");
+    for (PendingAppend& append : left.appends) append.done(closed);
+    for (PendingSettle& settle : left.settlements) settle.done(closed);
+    for (PendingQuarantine& quarantine : left.quarantines) quarantine.done(closed);
+    left.clear();
+  }
+}
+
+Result<std::unique_ptr<RocksQueue>> RocksQueue::Open(const Options& options,
+                                                     const common::Clock& clock,
+                                                     prometheus::Registry& registry) {
+  if (Status checked = CheckOptions(options); !checked) {
+    return tl::unexpected(std::move(checked.error()));
+  }
+  auto impl = std::make_unique<Impl>(options, registry);
+  Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(options, impl->health);
+  if (!store) return tl::unexpected(std::move(store.error()));
+  impl->store = std::move(*store);
+  if (Status loaded = LoadLogs(*impl->store, impl->table); !loaded) {
+    return tl::unexpected(std::move(loaded.error()));
+  }
+  const Result<std::uint64_t> dead_id = LoadLastDeadId(*impl->store);
+  if (!dead_id) return tl::unexpected(dead_id.error());
+  impl->committer = std::make_unique<Committer>(
+      Committer::Parts{.store = *impl->store,
+                       .table = impl->table,
+                       .intake = impl->intake,
+                       .hot_tail = impl->hot_tail,
+                       .health = impl->health,
+                       .metrics = impl->metrics},
+      CommitBuilder(*impl->store, impl->table, clock, options.max_chunk_bytes, *dead_id),
+      options.health_probe_interval);
+  impl->reader = std::make_unique<DiskReader>(*impl->store, impl->table, impl->intake);
+  common::log::Info("queue_opened", "the event store is open",
+                    {{"path", options.path}, {"logs", impl->table.States().size()}});
+  return std::unique_ptr<RocksQueue>(new RocksQueue(std::move(impl)));
+}
+
+void RocksQueue::RunCommitter() { impl_->committer->Run(); }
+
+void RocksQueue::RunReader() { impl_->reader->Run(); }
+
+void RocksQueue::Stop() {
+  impl_->reader->Close();
+  impl_->intake.Close();
+}
+
+Result<LogState> RocksQueue::OpenLog(std::string_view tenant_id) {
+  const std::scoped_lock lock(impl_->open_log_mutex);
+  if (const auto known = impl_->table.FindTenant(tenant_id)) return *impl_->table.State(*known);
+  if (!impl_->health.ok()) {
+    return Fail(ErrorCode::kIo, impl_->health.Get().reason);
+  }
+  // A number whose write fails is not tried again: it may have reached the log file.
+  const LogId id = impl_->table.TakeNextId();
+  rocksdb::WriteBatch batch;
+  batch.Put(impl_->store->family(Family::kMeta), EncodeMetaKey(kLogPrefix, id),
+            EncodeLog(tenant_id));
+  const rocksdb::Status written = impl_->store->Write(batch, true);
+  if (!written.ok()) {
+    common::Error error = ToError(written, "register a tenant's log");
+    impl_->health.ReportFailure(error.message, false);
+    return tl::unexpected(std::move(error));
+  }
+  impl_->table.Add(id, std::string(tenant_id), LogPosition{});
+  return *impl_->table.State(id);
+}
+
+void RocksQueue::Append(pipeline::AppendRequest request, AppendDone done) {
+  const std::uint64_t bytes = AppendCost(request);
+  PendingAppend append{
+      .request = std::move(request), .done = std::move(done), .bytes = bytes, .refused = {}};
+  if (Status pushed = impl_->intake.Push(append); !pushed) append.done(std::move(pushed));
+}
+
+void RocksQueue::Read(pipeline::ReadRequest request, ReadDone done) {
+  const auto bounds = impl_->table.Bounds(request.log);
+  if (!bounds) {
+    done(Fail(ErrorCode::kInvalidArgument, "unknown log"));
+    return;
+  }
+  if (request.from.next() >= bounds->second || request.max_events == 0) {
+    done(pipeline::ReadBatch{});
+    return;
+  }
+  pipeline::ReadBatch batch;
+  if (impl_->hot_tail.Read(request, batch)) {
+    impl_->metrics.hot_tail_hits.Increment();
+    done(std::move(batch));
+    return;
+  }
+  impl_->metrics.hot_tail_misses.Increment();
+  impl_->reader->Submit(std::move(request), std::move(done));
+}
+
+void RocksQueue::Settle(pipeline::Settlement settlement, SettleDone done) {
+  PendingSettle settle{.settlement = std::move(settlement), .done = std::move(done), .refused = {}};
+  if (Status pushed = impl_->intake.Push(settle); !pushed) settle.done(std::move(pushed));
+}
+
+void RocksQueue::SetCommitListener(CommitListener listener) {
+  impl_->committer->SetListener(std::move(listener));
+}
+
+std::vector<LogState> RocksQueue::Logs() const { return impl_->table.States(); }
+
+Result<LogState> RocksQueue::State(LogId log) const {
+  std::optional<LogState> state = impl_->table.State(log);
+  if (!state) return Fail(ErrorCode::kNotFound, "unknown log");
+  return std::move(*state);
+}
+
+Result<std::vector<std::pair<RocksQueue::DeadLetterId, pipeline::DeadLetter>>>
+RocksQueue::ReadDeadLetters(LogId log, DeadLetterId after, std::size_t limit) const {
+  std::vector<std::pair<DeadLetterId, pipeline::DeadLetter>> letters;
+  RangeScan scan(*impl_->store, Family::kDead, EncodeKey(EntryKey{log, after + 1}),
+                 LogUpperBound(log));
+  for (scan->SeekToFirst(); scan->Valid() && letters.size() < limit; scan->Next()) {
+    const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
+    if (!key) return Fail(ErrorCode::kDataLoss, "a dead letter has a key of a wrong length");
+    Result<pipeline::DeadLetter> letter = DecodeDeadLetter(scan.value());
+    if (!letter) return tl::unexpected(std::move(letter.error()));
+    letters.emplace_back(key->number, std::move(*letter));
+  }
+  if (!scan->status().ok()) return tl::unexpected(ToError(scan->status(), "read dead letters"));
+  return letters;
+}
+
+QueueHealth RocksQueue::health() const { return impl_->health.Get(); }
+
+QueueSizes RocksQueue::sizes() const {
+  return {.hot_tail_bytes = impl_->hot_tail.bytes(),
+          .memtable_bytes = impl_->store->Property(rocksdb::DB::Properties::kCurSizeAllMemTables),
+          .table_bytes = impl_->store->Property(rocksdb::DB::Properties::kTotalSstFilesSize),
+          .pending_requests = impl_->intake.pending_requests()};
+}
+
+}  // namespace gateway::queue

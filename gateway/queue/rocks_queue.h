@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/result.h"
+#include "gateway/pipeline/event_queue.h"
+#include "gateway/queue/options.h"
+#include "gateway/queue/queue_health.h"
+
+namespace gateway::queue {
+
+/// Where the queue's bytes are; for the metrics and the status page.
+struct QueueSizes {
+  std::uint64_t hot_tail_bytes = 0;
+  std::uint64_t memtable_bytes = 0;
+  std::uint64_t table_bytes = 0;       ///< SST files on disk, without the write-ahead log.
+  std::uint64_t pending_requests = 0;  ///< Appends that wait for the committer.
+};
+
+/// The durable queue on RocksDB: one committer thread with group commit, chunk records,
+/// cursors, dead letters and a bounded memory of recent events. docs/storage-format.md
+/// describes its bytes.
+///
+/// It makes no thread of its own. Life: Open; OpenLog for each tenant; RunCommitter and
+/// RunReader on a thread each; Stop; join the two; destroy. Append, Read and Settle are
+/// answered only while the two loops run. All methods are thread-safe; callbacks run on
+/// the committer's or the reader's thread, or inside the call when the answer is known.
+///
+/// After a write that failed, appends and settlements are answered kIo until the store has
+/// recovered by itself (a full disk that got space again) or, where health() says so, has
+/// been opened again. An append that was answered kIo may still be delivered, if the
+/// process dies before it recovers: it is unknown what reached the disk. It is never lost
+/// half, never reordered, and its Seqs never stand for other events.
+class RocksQueue final : public pipeline::EventQueue {
+ public:
+  /// Fails with one clear sentence when the options are wrong, the directory cannot be
+  /// used, another process has it open, or it has an unknown format. `clock` and
+  /// `registry` outlive the queue.
+  static common::Result<std::unique_ptr<RocksQueue>> Open(const Options& options,
+                                                          const common::Clock& clock,
+                                                          prometheus::Registry& registry);
+  /// Both loops have returned. What was never taken is answered kUnavailable.
+  ~RocksQueue() override;
+  RocksQueue(const RocksQueue&) = delete;
+  RocksQueue& operator=(const RocksQueue&) = delete;
+
+  /// Loops until Stop; each for one thread of its own. The committer blocks on the disk's
+  /// writes, the reader on its reads.
+  void RunCommitter();
+  void RunReader();
+  /// Refuses everything new (kUnavailable); what waits is committed and answered, reads
+  /// that wait are refused; then both loops return. Does not wait for that.
+  void Stop();
+
+  common::Result<pipeline::LogState> OpenLog(std::string_view tenant_id) override;
+  void Append(pipeline::AppendRequest request, AppendDone done) override;
+  void Read(pipeline::ReadRequest request, ReadDone done) override;
+  void Settle(pipeline::Settlement settlement, SettleDone done) override;
+  void SetCommitListener(CommitListener listener) override;
+
+  /// Every log ever opened, in the order of LogId; also those of tenants that are gone.
+  std::vector<pipeline::LogState> Logs() const;
+  common::Result<pipeline::LogState> State(pipeline::LogId log) const;
+
+  /// A dead letter's id: its time in microseconds since 1970, unique in the store.
+  using DeadLetterId = std::uint64_t;
+  /// Up to `limit` dead letters of `log` with ids above `after` (0: from the first), oldest
+  /// first. Blocks on the disk.
+  common::Result<std::vector<std::pair<DeadLetterId, pipeline::DeadLetter>>> ReadDeadLetters(
+      pipeline::LogId log, DeadLetterId after, std::size_t limit) const;
+
+  QueueHealth health() const;
+  QueueSizes sizes() const;
+
+ private:
+  class Impl;
+  explicit RocksQueue(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace gateway::queue

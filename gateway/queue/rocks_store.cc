@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/queue/rocks_store.h"
+
+#include <rocksdb/convenience.h>
+#include <rocksdb/env.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "common/log.h"
+#include "gateway/queue/health_listener.h"
+#include "gateway/queue/record_key.h"
+#include "gateway/queue/rocks_status.h"
+#include "gateway/queue/stored_records.h"
+
+namespace gateway::queue {
+
+using common::ErrorCode;
+using common::Fail;
+using common::Result;
+using common::Status;
+
+/// Our own lock file beside RocksDB's: a failure to take it means one thing only, while
+/// RocksDB's own would have to be told from other errors by its text.
+struct RocksStore::Lock {
+  rocksdb::Env* env = nullptr;
+  rocksdb::FileLock* held = nullptr;
+
+  ~Lock() {
+    if (held != nullptr) env->UnlockFile(held).PermitUncheckedError();
+  }
+};
+
+namespace {
+
+Status MakeDirectory(rocksdb::Env* env, const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (env == rocksdb::Env::Default() && !parent.empty()) {
+    std::filesystem::create_directories(parent, error);
+  }
+  const rocksdb::Status made = env->CreateDirIfMissing(path);
+  if (error || !made.ok()) {
+    return Fail(ErrorCode::kIo, "storage directory " + path + " cannot be made (" +
+                                    (error ? error.message() : made.ToString()) +
+                                    "): create it, or set storage.path to a directory that "
+                                    "this user may write");
+  }
+  // Learn now, in plain words, what would else be the first event's problem.
+  const std::string probe = path + "/write-probe";
+  rocksdb::Status written = rocksdb::WriteStringToFile(env, "probe", probe, true);
+  if (written.ok()) written = env->DeleteFile(probe);
+  if (!written.ok()) {
+    return Fail(ErrorCode::kIo, "storage directory " + path + " cannot be written (" +
+                                    written.ToString() +
+                                    "): check its owner, its mount and the free space");
+  }
+  return common::Ok();
+}
+
+}  // namespace
+
+RocksStore::RocksStore(std::unique_ptr<Lock> lock) : lock_(std::move(lock)) {}
+
+RocksStore::~RocksStore() {
+  if (db_ == nullptr) return;
+  // Settlements were written without a sync of their own; sync them, so that a clean stop
+  // sends nothing twice.
+  db_->SyncWAL().PermitUncheckedError();
+  for (rocksdb::ColumnFamilyHandle* handle : families_) {
+    if (handle != nullptr) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+  }
+  for (rocksdb::ColumnFamilyHandle* handle : unknown_families_) {
+    db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+  }
+  const rocksdb::Status closed = db_->Close();
+  if (!closed.ok()) {
+    common::log::Warning("queue_close_failed", "the store did not close cleanly",
+                         {{"error", closed.ToString()}});
+  }
+}
+
+Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, StoreHealth& health) {
+  rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
+  if (Status made = MakeDirectory(env, options.path); !made) {
+    return tl::unexpected(std::move(made.error()));
+  }
+  auto lock = std::make_unique<Lock>();
+  lock->env = env;
+  const rocksdb::Status locked = env->LockFile(options.path + "/gateway.lock", &lock->held);
+  if (!locked.ok()) {
+    return Fail(ErrorCode::kUnavailable,
+                "storage directory " + options.path +
+                    " is in use by another process: stop that one, or give this one a "
+                    "storage.path of its own (" +
+                    locked.ToString() + ")");
+  }
+  std::unique_ptr<RocksStore> store(new RocksStore(std::move(lock)));
+  if (Status opened = store->OpenDatabase(options, health); !opened) {
+    return tl::unexpected(std::move(opened.error()));
+  }
+  if (Status known = store->CheckVersion(options.path); !known) {
+    return tl::unexpected(std::move(known.error()));
+  }
+  return store;
+}
+
+Status RocksStore::OpenDatabase(const Options& options, StoreHealth& health) {
+  const rocksdb::DBOptions db_options =
+      MakeDbOptions(options, std::make_shared<HealthListener>(health));
+  std::vector<rocksdb::ColumnFamilyDescriptor> wanted = MakeFamilies(options);
+  std::vector<std::string> existing;
+  // Fails when there is no store yet, and then there is no unknown family either.
+  rocksdb::DB::ListColumnFamilies(db_options, options.path, &existing).PermitUncheckedError();
+  for (const std::string& name : existing) {
+    const bool known = std::ranges::any_of(
+        wanted, [&](const rocksdb::ColumnFamilyDescriptor& d) { return d.name == name; });
+    if (!known) wanted.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::Open(db_options, options.path, wanted, &handles, &db);
+  if (!opened.ok()) {
+    common::Error error = ToError(opened, "open the store in " + options.path);
+    error.message += "; the directory is left as it is: keep it, and see docs/storage-format.md";
+    return tl::unexpected(std::move(error));
+  }
+  db_.reset(db);
+  std::copy_n(handles.begin(), kFamilyCount, families_.begin());
+  unknown_families_.assign(handles.begin() + kFamilyCount, handles.end());
+  return common::Ok();
+}
+
+Status RocksStore::CheckVersion(const std::string& path) {
+  const Result<std::string> stored = GetMeta(kVersionKey);
+  if (!stored && stored.error().code != ErrorCode::kNotFound) {
+    return tl::unexpected(stored.error());
+  }
+  if (!stored) {
+    rocksdb::WriteBatch batch;
+    batch.Put(family(Family::kMeta), kVersionKey, EncodeNumber(kFormatVersion));
+    const rocksdb::Status written = Write(batch, true);
+    if (!written.ok()) return tl::unexpected(ToError(written, "initialise the store in " + path));
+    return common::Ok();
+  }
+  const Result<std::uint64_t> version = DecodeNumber(*stored);
+  if (!version || *version != kFormatVersion) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the store in " + path + " has format version " +
+                    (version ? std::to_string(*version) : "that is not readable") +
+                    " and this release reads version " + std::to_string(kFormatVersion) +
+                    ": run the release that wrote it, or point storage.path elsewhere");
+  }
+  return common::Ok();
+}
+
+rocksdb::Status RocksStore::Write(rocksdb::WriteBatch& batch, bool sync) {
+  rocksdb::WriteOptions write_options;
+  write_options.sync = sync;
+  return db_->Write(write_options, &batch);
+}
+
+rocksdb::Status RocksStore::Resume() { return db_->Resume(); }
+
+Result<std::string> RocksStore::GetMeta(std::string_view key) const {
+  std::string value;
+  const rocksdb::Status status =
+      db_->Get(rocksdb::ReadOptions(), family(Family::kMeta), key, &value);
+  if (!status.ok()) return tl::unexpected(ToError(status, "read a meta record"));
+  return value;
+}
+
+std::uint64_t RocksStore::ApproximateQueueBytes(const std::string& begin,
+                                                const std::string& end) const {
+  rocksdb::SizeApproximationOptions what;
+  what.include_files = true;
+  what.include_memtables = true;
+  const rocksdb::Range range(begin, end);
+  std::uint64_t bytes = 0;
+  const rocksdb::Status status =
+      db_->GetApproximateSizes(what, family(Family::kQueue), &range, 1, &bytes);
+  return status.ok() ? bytes : 0;
+}
+
+std::uint64_t RocksStore::Property(const std::string& name) const {
+  std::uint64_t value = 0;
+  return db_->GetAggregatedIntProperty(name, &value) ? value : 0;
+}
+
+RangeScan::RangeScan(const RocksStore& store, Family family, std::string begin, std::string end)
+    : begin_(std::move(begin)), end_(std::move(end)), begin_slice_(begin_), end_slice_(end_) {
+  rocksdb::ReadOptions options;
+  options.iterate_lower_bound = &begin_slice_;
+  options.iterate_upper_bound = &end_slice_;
+  options.fill_cache = false;
+  it_.reset(store.db().NewIterator(options, store.family(family)));
+}
+
+}  // namespace gateway::queue

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Internal to gateway/queue: names RocksDB types.
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.h"
+#include "gateway/queue/options.h"
+#include "gateway/queue/rocks_options.h"
+#include "gateway/queue/store_health.h"
+
+namespace gateway::queue {
+
+/// The open RocksDB database: its lock, its families, its format version. Thread-safe, but
+/// only the committer (and OpenLog, for the registry) writes. The destructor syncs and
+/// closes.
+class RocksStore {
+ public:
+  /// The version of the whole store's layout; written into a new store.
+  static constexpr std::uint64_t kFormatVersion = 1;
+
+  /// Fails with a message that names the directory and says what to do when it cannot be
+  /// written, when another process has it open, when it was written by another format
+  /// version or when RocksDB cannot open it. `health` outlives the store.
+  static common::Result<std::unique_ptr<RocksStore>> Open(const Options& options,
+                                                          StoreHealth& health);
+  ~RocksStore();
+  RocksStore(const RocksStore&) = delete;
+  RocksStore& operator=(const RocksStore&) = delete;
+
+  rocksdb::DB& db() const { return *db_; }
+  rocksdb::ColumnFamilyHandle* family(Family family) const {
+    return families_[static_cast<std::size_t>(family)];
+  }
+
+  /// One atomic write; with `sync` it is on disk when this returns OK.
+  rocksdb::Status Write(rocksdb::WriteBatch& batch, bool sync);
+  /// Asks RocksDB to take writes again after an error that it calls recoverable.
+  rocksdb::Status Resume();
+
+  common::Result<std::string> GetMeta(std::string_view key) const;  ///< kNotFound when absent.
+
+  /// Bytes on disk of [begin, end) in the queue family, roughly.
+  std::uint64_t ApproximateQueueBytes(const std::string& begin, const std::string& end) const;
+  /// A RocksDB property as a number, summed over all families; 0 when there is none.
+  std::uint64_t Property(const std::string& name) const;
+
+ private:
+  struct Lock;
+
+  explicit RocksStore(std::unique_ptr<Lock> lock);
+  common::Status OpenDatabase(const Options& options, StoreHealth& health);
+  common::Status CheckVersion(const std::string& path);
+
+  std::unique_ptr<Lock> lock_;  ///< Released last.
+  std::unique_ptr<rocksdb::DB> db_;
+  std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families_{};
+  /// Families that a newer release made; RocksDB wants every family opened.
+  std::vector<rocksdb::ColumnFamilyHandle*> unknown_families_;
+};
+
+/// A walk over the keys of a family in [begin, end). Does not fill the block cache: a
+/// backlog is read once. Not thread-safe; short-lived, since it pins what it saw.
+class RangeScan {
+ public:
+  RangeScan(const RocksStore& store, Family family, std::string begin, std::string end);
+  RangeScan(const RangeScan&) = delete;
+  RangeScan& operator=(const RangeScan&) = delete;
+
+  rocksdb::Iterator* operator->() const { return it_.get(); }
+  std::string_view key() const { return it_->key().ToStringView(); }
+  std::string_view value() const { return it_->value().ToStringView(); }
+
+ private:
+  // RocksDB keeps the addresses of the bounds.
+  const std::string begin_;
+  const std::string end_;
+  const rocksdb::Slice begin_slice_;
+  const rocksdb::Slice end_slice_;
+  std::unique_ptr<rocksdb::Iterator> it_;
+};
+
+}  // namespace gateway::queue

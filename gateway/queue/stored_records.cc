@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/queue/stored_records.h"
+
+#include <chrono>
+#include <climits>
+
+#include "common/bytes.h"
+#include "proto/stored.pb.h"
+
+namespace gateway::queue {
+
+using common::ErrorCode;
+using common::Fail;
+using common::Result;
+
+namespace {
+
+std::int64_t ToMillis(common::WallTime time) { return time.time_since_epoch().count(); }
+common::WallTime FromMillis(std::int64_t ms) {
+  return common::WallTime(std::chrono::milliseconds(ms));
+}
+
+template <typename Message>
+bool Parse(Message& message, std::string_view bytes) {
+  return bytes.size() <= INT_MAX &&
+         message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+/// A number that this release does not know holds the log: the events stay.
+pipeline::HoldReason ToHoldReason(std::uint32_t stored) {
+  switch (stored) {
+    case 0:
+      return pipeline::HoldReason::kNone;
+    case 1:
+      return pipeline::HoldReason::kWriteKeyRefused;
+    default:
+      return pipeline::HoldReason::kEndpointWrong;
+  }
+}
+
+}  // namespace
+
+std::string EncodeLog(std::string_view tenant) {
+  stored::Log message;
+  message.set_tenant(std::string(tenant));
+  return message.SerializeAsString();
+}
+
+Result<std::string> DecodeLog(std::string_view bytes) {
+  stored::Log message;
+  if (!Parse(message, bytes)) return Fail(ErrorCode::kDataLoss, "log record is not readable");
+  return std::move(*message.mutable_tenant());
+}
+
+std::string EncodeCursor(const CursorRecord& record) {
+  stored::Cursor message;
+  message.set_chunk(record.cursor.chunk);
+  message.set_index(record.cursor.index);
+  message.set_dead(record.dead);
+  message.set_attempts(record.retry.attempts);
+  message.set_first_attempt_ms(ToMillis(record.retry.first_attempt));
+  message.set_not_before_ms(ToMillis(record.retry.not_before));
+  message.set_hold(static_cast<std::uint32_t>(record.retry.hold));
+  return message.SerializeAsString();
+}
+
+Result<CursorRecord> DecodeCursor(std::string_view bytes) {
+  stored::Cursor message;
+  if (!Parse(message, bytes)) return Fail(ErrorCode::kDataLoss, "cursor record is not readable");
+  CursorRecord record;
+  record.cursor = {.chunk = message.chunk(), .index = message.index()};
+  record.dead = message.dead();
+  record.retry.attempts = message.attempts();
+  record.retry.first_attempt = FromMillis(message.first_attempt_ms());
+  record.retry.not_before = FromMillis(message.not_before_ms());
+  record.retry.hold = ToHoldReason(message.hold());
+  return record;
+}
+
+std::string EncodeDeadLetter(const pipeline::DeadLetter& letter) {
+  stored::DeadLetter message;
+  message.set_stage(letter.stage == pipeline::DeadLetterStage::kIngest
+                        ? stored::DeadLetter::INGEST
+                        : stored::DeadLetter::DELIVERY);
+  message.set_code(letter.code);
+  message.set_message(letter.message);
+  message.set_event(letter.event);
+  message.set_http_status(letter.http_status);
+  message.set_attempts(letter.attempts);
+  message.set_accepted_at_ms(ToMillis(letter.accepted_at));
+  message.set_dead_at_ms(ToMillis(letter.dead_at));
+  return message.SerializeAsString();
+}
+
+Result<pipeline::DeadLetter> DecodeDeadLetter(std::string_view bytes) {
+  stored::DeadLetter message;
+  if (!Parse(message, bytes)) return Fail(ErrorCode::kDataLoss, "dead letter is not readable");
+  pipeline::DeadLetter letter;
+  letter.stage = message.stage() == stored::DeadLetter::INGEST
+                     ? pipeline::DeadLetterStage::kIngest
+                     : pipeline::DeadLetterStage::kDelivery;
+  letter.code = std::move(*message.mutable_code());
+  letter.message = std::move(*message.mutable_message());
+  letter.event = std::move(*message.mutable_event());
+  letter.http_status = message.http_status();
+  letter.attempts = message.attempts();
+  letter.accepted_at = FromMillis(message.accepted_at_ms());
+  letter.dead_at = FromMillis(message.dead_at_ms());
+  return letter;
+}
+
+std::string EncodeNumber(std::uint64_t number) {
+  std::string bytes;
+  common::AppendLittleEndian(bytes, number);
+  return bytes;
+}
+
+Result<std::uint64_t> DecodeNumber(std::string_view bytes) {
+  if (bytes.size() != sizeof(std::uint64_t)) {
+    return Fail(ErrorCode::kDataLoss, "number record has a wrong length");
+  }
+  return common::ReadLittleEndian<std::uint64_t>(bytes.data());
+}
+
+}  // namespace gateway::queue
