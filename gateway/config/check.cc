@@ -93,7 +93,8 @@ void CheckTenant(const Config& config, const Tenant& tenant, const std::string& 
                  Findings& findings) {
   const TenantSegment& segment = tenant.segment;
   const std::string write_key = path + ".segment.write_key";
-  if (segment.enabled && !findings.Has(write_key)) {
+  const bool enabled = segment.enabled && !findings.IsBroken(path + ".segment.enabled");
+  if (enabled && !findings.Has(write_key)) {
     findings.Error(write_key,
                    "is missing; allowed: the write key of the tenant's source in Segment, or "
                    "none with segment.enabled: false");
@@ -103,10 +104,11 @@ void CheckTenant(const Config& config, const Tenant& tenant, const std::string& 
                   "does not look like a Segment write key (32 letters and digits); Segment "
                   "answers 200 to some wrong keys and drops the events");
   }
-  if (!config.segment.endpoints.contains(segment.region)) {
-    findings.Error(path + ".segment.region",
-                   fmt::format("'{}' is no name of segment.endpoints; allowed: {}", segment.region,
-                               EndpointNames(config)));
+  const bool known = config.segment.endpoints.contains(segment.region);
+  if (!known && !findings.IsBroken("segment.endpoints." + segment.region)) {
+    findings.Error(
+        path + ".segment.region",
+        fmt::format("is no name of segment.endpoints; allowed: {}", EndpointNames(config)));
   }
 }
 
@@ -124,8 +126,7 @@ void CheckEndpoints(const Config& config, Findings& findings) {
 void CheckListeners(const Config& config, Findings& findings) {
   const ListenAddress& ingest = config.ingest.listen;
   if (ingest.port != 0 && ingest == config.admin.listen) {
-    findings.Error("admin.listen", fmt::format("{} is where ingest listens; allowed: another port",
-                                               FormatListen(ingest)));
+    findings.Error("admin.listen", "is where ingest.listen is; allowed: another port");
   }
   const bool certificate = !config.ingest.tls.certificate.empty();
   const bool key = !config.ingest.tls.key.empty();

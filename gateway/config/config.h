@@ -64,12 +64,15 @@ struct Storage {
   std::uint64_t max_commit_bytes = 0;
   std::uint64_t max_queued_bytes = 0;
   std::uint64_t write_buffer = 0;
+  std::uint64_t max_wal = 0;
+  std::uint64_t block_cache = 0;
   std::uint64_t min_free_disk = 0;
+  common::Duration retry_interval{};
 };
 
 struct Segment {
   std::map<std::string, pipeline::Endpoint> endpoints;  ///< By region name.
-  std::string ca_file;                                  ///< Empty: the system's store.
+  std::string ca_file;                                  ///< Empty: the system's store alone.
 };
 
 struct Retry {
@@ -90,6 +93,7 @@ struct Delivery {
   common::Duration request_timeout{};
   common::Duration connection_max_age{};
   common::Duration connection_idle{};
+  common::Duration dns_refresh{};
   Retry retry;
   common::Duration max_retry_after{};
   common::Duration hold_probe_interval{};

@@ -303,21 +303,32 @@ void AddSyntaxError(std::string_view text, const YAML::Exception& error, Finding
   findings.Error("", position, std::move(message));
 }
 
+/// What `path` lies in: "tenants[0]" of "tenants[0].id"; empty at the top.
+std::string_view Around(std::string_view path) {
+  const std::size_t cut = path.find_last_of(".[");
+  return cut == std::string_view::npos ? std::string_view() : path.substr(0, cut);
+}
+
 }  // namespace
 
 Position Findings::At(const std::string& path) const {
-  std::string around = path;
-  while (true) {
-    const auto it = positions.find(around);
+  for (std::string_view around = path; !around.empty(); around = Around(around)) {
+    const auto it = positions.find(std::string(around));
     if (it != positions.end()) return it->second;
-    const std::size_t cut = around.find_last_of(".[");
-    if (cut == std::string::npos) return {};
-    around.resize(cut);
   }
+  return {};
+}
+
+bool Findings::IsBroken(const std::string& path) const {
+  for (std::string_view around = path; !around.empty(); around = Around(around)) {
+    if (broken_.contains(std::string(around))) return true;
+  }
+  return false;
 }
 
 void Findings::Error(const std::string& path, Position position, std::string message) {
   errors.push_back({file, position.line, position.column, path, std::move(message)});
+  broken_.insert(path);
 }
 
 void Findings::Error(const std::string& path, std::string message) {

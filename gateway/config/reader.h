@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,8 @@ struct Position {
 };
 
 /// What reading found, beside the values.
-struct Findings {
+class Findings {
+ public:
   std::string file;
   std::vector<Problem> errors;
   std::vector<Problem> warnings;
@@ -29,11 +31,16 @@ struct Findings {
   std::map<std::string, Position> positions;
 
   bool Has(const std::string& path) const { return positions.contains(path); }
+  /// Something is wrong with `path` or with what it lies in, so its value means nothing.
+  bool IsBroken(const std::string& path) const;
   Position At(const std::string& path) const;
   void Error(const std::string& path, Position position, std::string message);
   /// At the place of `path`, or of the nearest thing around it that the file has.
   void Error(const std::string& path, std::string message);
   void Warn(const std::string& path, std::string message);
+
+ private:
+  std::set<std::string> broken_;
 };
 
 /// Fills `config` from `text`, defaults first. Everything that is wrong with single keys

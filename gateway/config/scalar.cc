@@ -117,7 +117,10 @@ std::optional<std::uint64_t> ParseSize(std::string_view text) {
 
 std::string FormatSize(std::uint64_t bytes) {
   if (bytes == 0) return "0";
-  return InLargestUnit(kBinaryUnits, bytes);
+  // 4000000000 is easier to read than 3906250KiB.
+  constexpr std::size_t kReadable = 7;
+  std::string text = InLargestUnit(kBinaryUnits, bytes);
+  return text.size() <= kReadable ? text : std::to_string(bytes);
 }
 
 std::optional<double> ParseRatio(std::string_view text) {

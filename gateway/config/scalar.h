@@ -24,7 +24,7 @@ std::string FormatDuration(common::Duration value);
 /// Digits (bytes), or digits and kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB
 /// (powers of 1024).
 std::optional<std::uint64_t> ParseSize(std::string_view text);
-/// In the largest binary unit that divides `bytes`, else plain bytes.
+/// In the largest binary unit that divides `bytes` when that is short, else in bytes.
 std::string FormatSize(std::uint64_t bytes);
 
 /// A finite decimal number.

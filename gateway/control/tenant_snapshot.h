@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/guarded.h"
+#include "common/result.h"
+#include "common/secret.h"
+#include "gateway/pipeline/event.h"
+#include "gateway/pipeline/tenant_view.h"
+
+namespace gateway::control {
+
+/// What an operator declares of a tenant, wherever it is kept.
+struct TenantSpec {
+  std::string id;
+  std::vector<common::Secret> ingest_keys;
+  bool paused = false;
+  bool forwarded = true;  ///< The "Send to Segment" switch; false wins over `paused`.
+  common::Secret write_key;
+  std::string region;
+  std::shared_ptr<const pipeline::Endpoint> endpoint;  ///< What `region` stands for.
+};
+
+using SnapshotPtr = std::shared_ptr<const pipeline::TenantSnapshot>;
+
+/// The log of a tenant, opened before; an error stops the building of the snapshot.
+using LogLookup = std::function<common::Result<pipeline::LogId>(std::string_view tenant_id)>;
+
+/// Joins the declarations with their logs. kInvalidArgument when an id, a log or a key would
+/// stand for two (whose events would then mix), or when a tenant that is forwarded has no
+/// endpoint or no write key; the message names tenants and services, never a key.
+common::Result<SnapshotPtr> BuildSnapshot(std::vector<TenantSpec> tenants,
+                                          std::vector<pipeline::ServiceKey> service_keys,
+                                          const LogLookup& log_of);
+
+/// The snapshot in force. Thread-safe: a reader gets the old or the new one, whole, and
+/// what it got stays valid while it holds it.
+class CurrentTenants final : public pipeline::TenantView {
+ public:
+  /// `initial` is not null, here and in Replace.
+  explicit CurrentTenants(SnapshotPtr initial) : current_(std::move(initial)) {}
+
+  SnapshotPtr Current() const override;
+  void Replace(SnapshotPtr next);
+
+ private:
+  common::Guarded<SnapshotPtr> current_;
+};
+
+}  // namespace gateway::control
