@@ -291,20 +291,12 @@ def globs(files):
 
 
 def orphans(files):
-    """Every .cc is named in the CMakeLists.txt of its folder, or nobody compiles it."""
-    findings = []
-    for path in sorted(files):
-        if not path.endswith(".cc"):
-            continue
-        listed, folder = False, os.path.dirname(path)
-        while folder and not listed:
-            listing = files.get(f"{folder}/CMakeLists.txt", "")
-            name = re.escape(os.path.relpath(path, folder))
-            listed = re.search(rf"(?<![\w./-]){name}(?![\w.])", listing) is not None
-            folder = os.path.dirname(folder)
-        if not listed:
-            findings.append(f"{path}:1: in no CMakeLists.txt of its folders")
-    return findings
+    """Every .cc is named in a CMakeLists.txt, or nobody compiles it."""
+    listed = {os.path.normpath(os.path.join(os.path.dirname(path), source))
+              for path, text in files.items() if os.path.basename(path) == "CMakeLists.txt"
+              for source in re.findall(r"[\w./-]+\.cc\b", text)}
+    return [f"{path}:1: in no CMakeLists.txt" for path in sorted(files)
+            if path.endswith(".cc") and path not in listed]
 
 
 RULES = (include_arrows, include_cycles, heavy_headers, rocksdb_stays_in_the_queue, threads,

@@ -77,7 +77,9 @@ RIGHT = [
     (rules.file_names, {"common/net/http_server.cc": ""}),
     (rules.forbidden_words, {"README.md": "https://example.com/work/x and a network/farm/ word\n"}),
     (rules.globs, {"common/CMakeLists.txt": "# a GLOB would take any file\n"}),
-    (rules.orphans, {"common/net/a.cc": "", "common/CMakeLists.txt": "SOURCES net/a.cc)\n"}),
+    (rules.orphans, {"common/net/a.cc": "", "common/CMakeLists.txt": "SOURCES net/a.cc)\n",
+                     "tests/support/b.cc": "",
+                     "tests/unit/queue/CMakeLists.txt": "SOURCES ../../support/b.cc)\n"}),
 ]
 
 
