@@ -315,8 +315,8 @@ class Sandbox:
         return self._lines("/sandbox/requests")
 
     def set_faults(self, *faults):
-        """Replaces the faults. A fault: {write_key?, status?, retry_after?, action?: "hang"
-        | "reset", delay?, probability?, times?}."""
+        """Replaces the rules; `segment-gateway sandbox --help` lists what one may say. The
+        first that matches a request applies."""
         self._control("PUT", "/sandbox/faults", list(faults))
 
     def clear_faults(self):

@@ -74,8 +74,10 @@ def random_faults(chance):
     """A mixture of what Segment and the way to it can do wrong."""
     return [{"status": 500, "probability": chance.uniform(0, 0.3)},
             {"status": 429, "retry_after": 1, "probability": chance.uniform(0, 0.05)},
-            {"action": "reset", "probability": chance.uniform(0, 0.3)},
-            {"delay": "30ms", "probability": chance.uniform(0, 0.3)}]
+            {"reset": "before_body", "probability": chance.uniform(0, 0.1)},
+            {"reset": "after_body", "probability": chance.uniform(0, 0.2)},
+            {"drop_response": True, "probability": chance.uniform(0, 0.2)},
+            {"latency_ms": 5, "latency_jitter_ms": 50, "probability": chance.uniform(0, 0.3)}]
 
 
 def check_arrivals(load, sandbox):

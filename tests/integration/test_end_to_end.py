@@ -71,7 +71,7 @@ def test_the_event_is_kept_as_it_came(gateway, sandbox):
 
 
 def test_message_ids_stay_the_same_over_retries(gateway, sandbox):
-    sandbox.set_faults({"status": 500, "times": 3})
+    sandbox.set_faults({"status": 500, "count": 3})
     client = gateway.client()
     client.post("/v1/track", {"userId": "u1", "event": "no id of its own"})
     client.post("/v1/track", track(1))
@@ -89,7 +89,7 @@ def test_message_ids_stay_the_same_over_retries(gateway, sandbox):
 
 
 def test_throttling_waits_as_told(gateway, sandbox):
-    sandbox.set_faults({"status": 429, "retry_after": 1, "times": 1})
+    sandbox.set_faults({"status": 429, "retry_after": 1, "count": 1})
     gateway.client().post("/v1/track", track(1))
     gateway.client("globex").post("/v1/track", track(2))
     harness.wait_until(lambda: "m-1" in sandbox.ids() and "m-2" in sandbox.ids(), "delivery")
@@ -99,7 +99,7 @@ def test_throttling_waits_as_told(gateway, sandbox):
 
 
 def test_a_hanging_tenant_moves_nobody_else(gateway, sandbox):
-    sandbox.set_faults({"write_key": harness.write_key("acme"), "action": "hang"})
+    sandbox.set_faults({"write_key": harness.write_key("acme"), "hang": True})
     assert gateway.client("acme").post("/v1/track", track(1)).status == 200
     for number in range(2, 12):
         assert gateway.client("globex").post("/v1/track", track(number)).status == 200
@@ -264,7 +264,7 @@ def test_sigterm_under_load_exits_cleanly_and_loses_nothing(gateway, sandbox):
 
 
 def test_a_second_sigterm_exits_at_once(gateway, sandbox):
-    sandbox.set_faults({"action": "hang"})
+    sandbox.set_faults({"hang": True})
     gateway.client().post("/v1/track", track(1))
     harness.wait_until(lambda: gateway.metrics().total("delivery_in_flight") == 1, "an attempt")
     gateway.process.signal(harness.signal.SIGTERM)
@@ -274,7 +274,7 @@ def test_a_second_sigterm_exits_at_once(gateway, sandbox):
 
 
 def test_no_key_shows_in_logs_metrics_or_answers(gateway, sandbox):
-    sandbox.set_faults({"status": 401, "times": 2})
+    sandbox.set_faults({"status": 401, "count": 2})
     text = ""
     for key in (harness.ingest_key("acme"), "unknown-key-77"):
         client = harness.Client(gateway.ingest_port, key)
