@@ -10,10 +10,6 @@
 #include "gateway/config/load.h"
 #include "gateway/config/schema.h"
 
-namespace YAML {
-class Node;
-}
-
 namespace gateway::config {
 
 struct Position {

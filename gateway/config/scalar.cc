@@ -53,8 +53,9 @@ std::optional<std::uint64_t> TakeDigits(std::string_view& text) {
   std::size_t n = 0;
   while (n < text.size() && IsDigit(text[n])) ++n;
   if (n == 0) return std::nullopt;
+  const std::string_view digits = text.substr(0, n);
   std::uint64_t value = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + n, value);
+  const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (error != std::errc()) value = std::numeric_limits<std::uint64_t>::max();
   text.remove_prefix(n);
   return value;
