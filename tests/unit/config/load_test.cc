@@ -39,6 +39,7 @@ Loaded Load(std::string_view text) {
 
 std::vector<std::string> Warnings(const Loaded& loaded) {
   std::vector<std::string> lines;
+  lines.reserve(loaded.warnings.size());
   for (const Problem& problem : loaded.warnings) lines.push_back(problem.ToString());
   return lines;
 }

@@ -160,6 +160,7 @@ TEST(CurrentTenantsTest, ReadersSeeWholeSnapshotsWhileTheyAreReplaced) {
   std::atomic<bool> stop{false};
   std::atomic<int> torn{0};
   std::vector<std::thread> readers;
+  readers.reserve(3);
   for (int i = 0; i < 3; ++i) {
     readers.emplace_back([&] {
       do {
