@@ -12,7 +12,6 @@ namespace {
 
 using std::chrono::days;
 using std::chrono::floor;
-using std::chrono::hh_mm_ss;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
@@ -22,13 +21,15 @@ using std::chrono::year_month_day;
 
 constexpr std::string_view kShape = "0000-00-00T00:00:00.000Z";
 
+// Without a branch for each byte: nearly every text has the shape.
 bool HasCanonicalShape(std::string_view text) {
   if (text.size() != kShape.size()) return false;
+  bool other = false;
   for (std::size_t i = 0; i < kShape.size(); ++i) {
-    const bool digit = text[i] >= '0' && text[i] <= '9';
-    if (kShape[i] == '0' ? !digit : text[i] != kShape[i]) return false;
+    const auto digit = static_cast<unsigned char>(text[i] - '0');
+    other |= kShape[i] == '0' ? digit > 9 : text[i] != kShape[i];
   }
-  return true;
+  return !other;
 }
 
 int Number(std::string_view text, std::size_t at, std::size_t digits) {
@@ -37,8 +38,10 @@ int Number(std::string_view text, std::size_t at, std::size_t digits) {
   return value;
 }
 
-void Write(char* at, unsigned value, std::size_t digits) {
-  for (std::size_t i = digits; i-- > 0; value /= 10) at[i] = static_cast<char>('0' + value % 10);
+/// Writes the two digits of `value`, which is below 100.
+void Write2(char* at, unsigned value) {
+  at[0] = static_cast<char>('0' + value / 10);
+  at[1] = static_cast<char>('0' + value % 10);
 }
 
 }  // namespace
@@ -58,19 +61,23 @@ std::optional<common::WallTime> ReadTimestamp(std::string_view text) {
 void AppendTimestamp(std::string& out, common::WallTime time) {
   const auto day = floor<days>(time);
   const year_month_day date(day);
-  const hh_mm_ss clock(time - day);
+  const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  const auto millis = static_cast<unsigned>((time - day).count());
+  const unsigned second = millis / 1000;
   std::array<char, kShape.size() + 2> text;
   text.front() = '"';
   kShape.copy(text.data() + 1, kShape.size());
   text.back() = '"';
   char* const p = text.data() + 1;
-  Write(p, static_cast<unsigned>(static_cast<int>(date.year())), 4);
-  Write(p + 5, static_cast<unsigned>(date.month()), 2);
-  Write(p + 8, static_cast<unsigned>(date.day()), 2);
-  Write(p + 11, static_cast<unsigned>(clock.hours().count()), 2);
-  Write(p + 14, static_cast<unsigned>(clock.minutes().count()), 2);
-  Write(p + 17, static_cast<unsigned>(clock.seconds().count()), 2);
-  Write(p + 20, static_cast<unsigned>(clock.subseconds().count()), 3);
+  Write2(p, year / 100);
+  Write2(p + 2, year % 100);
+  Write2(p + 5, static_cast<unsigned>(date.month()));
+  Write2(p + 8, static_cast<unsigned>(date.day()));
+  Write2(p + 11, second / 3600);
+  Write2(p + 14, second / 60 % 60);
+  Write2(p + 17, second % 60);
+  Write2(p + 20, millis % 1000 / 10);
+  p[22] = static_cast<char>('0' + millis % 10);
   out.append(text.data(), text.size());
 }
 

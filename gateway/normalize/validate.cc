@@ -93,46 +93,6 @@ std::optional<Problem> CheckTrackedEvent(const Field* field, const char* text) {
 
 }  // namespace
 
-ValueKind KindOf(const Field* field, const char* text) {
-  if (field == nullptr) return ValueKind::kAbsent;
-  switch (text[field->value.begin]) {
-    case '"':
-      return ValueKind::kString;
-    case '{':
-      return ValueKind::kObject;
-    case '[':
-      return ValueKind::kArray;
-    case 'n':
-      return ValueKind::kAbsent;
-    case 't':
-    case 'f':
-      return ValueKind::kBool;
-    default:
-      return ValueKind::kNumber;
-  }
-}
-
-FieldId PayloadField(EventType type) {
-  switch (type) {
-    case EventType::kTrack:
-    case EventType::kPage:
-    case EventType::kScreen:
-      return FieldId::kProperties;
-    case EventType::kIdentify:
-    case EventType::kGroup:
-      return FieldId::kTraits;
-    case EventType::kAlias:
-      break;
-  }
-  return FieldId::kUnknown;
-}
-
-bool IsIdentity(EventType type, FieldId id) {
-  if (id == FieldId::kUserId || id == FieldId::kAnonymousId) return true;
-  return (id == FieldId::kGroupId && type == EventType::kGroup) ||
-         (id == FieldId::kPreviousId && type == EventType::kAlias);
-}
-
 std::optional<Problem> CheckEvent(EventType type, const KnownFields& fields, const char* text,
                                   Normalized& out) {
   if (auto problem = CheckIdentity(type, fields, text, out)) return problem;

@@ -19,13 +19,47 @@ struct Problem {
 enum class ValueKind { kAbsent, kString, kNumber, kBool, kObject, kArray };
 
 /// kAbsent for no field and for null: official clients write null for "no such id".
-ValueKind KindOf(const Field* field, const char* text);
+inline ValueKind KindOf(const Field* field, const char* text) {
+  if (field == nullptr) return ValueKind::kAbsent;
+  switch (text[field->value.begin]) {
+    case '"':
+      return ValueKind::kString;
+    case '{':
+      return ValueKind::kObject;
+    case '[':
+      return ValueKind::kArray;
+    case 'n':
+      return ValueKind::kAbsent;
+    case 't':
+    case 'f':
+      return ValueKind::kBool;
+    default:
+      return ValueKind::kNumber;
+  }
+}
 
 /// The object that holds an event's payload ("properties" or "traits"); kUnknown for alias.
-FieldId PayloadField(EventType type);
+inline FieldId PayloadField(EventType type) {
+  switch (type) {
+    case EventType::kTrack:
+    case EventType::kPage:
+    case EventType::kScreen:
+      return FieldId::kProperties;
+    case EventType::kIdentify:
+    case EventType::kGroup:
+      return FieldId::kTraits;
+    case EventType::kAlias:
+      break;
+  }
+  return FieldId::kUnknown;
+}
 
 /// Whether the gateway reads `id` as an identity on events of `type`.
-bool IsIdentity(EventType type, FieldId id);
+inline bool IsIdentity(EventType type, FieldId id) {
+  if (id == FieldId::kUserId || id == FieldId::kAnonymousId) return true;
+  return (id == FieldId::kGroupId && type == EventType::kGroup) ||
+         (id == FieldId::kPreviousId && type == EventType::kAlias);
+}
 
 /// Segment's server-side checks, which it reports to nobody. First problem found, or
 /// nullopt; adds to the notes of `out`. `fields` come from a validated text.
