@@ -95,17 +95,19 @@ HttpsShared::HttpsShared(asio::io_context& io_in, const common::Clock& clock_in,
       resolver(clock, dns_refresh, std::move(resolve)),
       metrics(registry) {}
 
-void HttpsExchange::Start(std::shared_ptr<HttpsShared> shared, pipeline::OutgoingRequest request,
-                          pipeline::Transport::SendDone done) {
+std::shared_ptr<HttpsExchange> HttpsExchange::Start(std::shared_ptr<HttpsShared> shared,
+                                                    pipeline::OutgoingRequest request,
+                                                    pipeline::Transport::SendDone done) {
   asio::io_context& io = shared->io;
   auto exchange =
       std::make_shared<HttpsExchange>(std::move(shared), std::move(request), std::move(done));
   // Posted, because a failure can be known at once and `done` must not run in the caller.
-  asio::post(io, [exchange = std::move(exchange), &io] {
+  asio::post(io, [exchange, &io] {
     asio::co_spawn(io, Run(exchange), [](const std::exception_ptr& escaped) {
       if (escaped) std::rethrow_exception(escaped);
     });
   });
+  return exchange;
 }
 
 HttpsExchange::HttpsExchange(std::shared_ptr<HttpsShared> shared, pipeline::OutgoingRequest request,
@@ -137,9 +139,11 @@ void HttpsExchange::Stop(TransportFailure why) {
 }
 
 HttpsExchange::Awaitable<void> HttpsExchange::Run(std::shared_ptr<HttpsExchange> self) {
-  if (self->stop_) self->reply_ = *self->stop_;
-  if (!self->reply_)
+  if (self->stop_) {
+    self->reply_ = *self->stop_;
+  } else {
     self->connection_ = self->shared_->pool->Take(Origin::Of(*self->request_.endpoint));
+  }
   if (self->connection_) {
     self->shared_->metrics.reused.Increment();
     co_await self->Converse(true);
@@ -166,18 +170,22 @@ HttpsExchange::Awaitable<void> HttpsExchange::Connect() {
       co_return;
     }
     connection_->Close();
-    if (stop_) co_return;
+    const TransportError error = std::get<TransportFailure>(*reply_).error;
+    if (error == TransportError::kCancelled) co_return;
     shared_->resolver.Failed(host(), port, address);
-    // What a certificate says is not the address's fault.
-    if (std::get<TransportFailure>(*reply_).error == TransportError::kTls) co_return;
+    // No time is left, or it is the certificate, which is not the address's fault.
+    if (stop_ || error == TransportError::kTls) co_return;
   }
 }
 
 HttpsExchange::Awaitable<void> HttpsExchange::Resolve() {
   ArmTimer(shared_->connect_timeout);
   asio::steady_timer wake(shared_->io, asio::steady_timer::time_point::max());
+  // Weak: the cache may keep the callback for longer than this exchange has time.
   shared_->resolver.Lookup(host(), request_.endpoint->port,
-                           [self = shared_from_this()](common::Result<Addresses> answer) {
+                           [weak = weak_from_this()](common::Result<Addresses> answer) {
+                             const auto self = weak.lock();
+                             if (!self) return;
                              self->lookup_ = std::move(answer);
                              if (self->wake_ != nullptr) self->wake_->cancel();
                            });

@@ -66,8 +66,9 @@ struct HttpsShared {
 /// Not thread-safe: everything happens on the thread that runs the io_context.
 class HttpsExchange : public std::enable_shared_from_this<HttpsExchange> {
  public:
-  static void Start(std::shared_ptr<HttpsShared> shared, pipeline::OutgoingRequest request,
-                    pipeline::Transport::SendDone done);
+  static std::shared_ptr<HttpsExchange> Start(std::shared_ptr<HttpsShared> shared,
+                                              pipeline::OutgoingRequest request,
+                                              pipeline::Transport::SendDone done);
   HttpsExchange(std::shared_ptr<HttpsShared> shared, pipeline::OutgoingRequest request,
                 pipeline::Transport::SendDone done);
   ~HttpsExchange();

@@ -33,8 +33,8 @@ HttpsTransport::HttpsTransport(std::shared_ptr<HttpsShared> shared) : shared_(st
 HttpsTransport::~HttpsTransport() { Shutdown(); }
 
 void HttpsTransport::Send(pipeline::OutgoingRequest request, SendDone done) {
-  HttpsExchange::Start(shared_, std::move(request), std::move(done));
-  if (shared_->shut_down) shared_->live.back()->Stop(ShutDown());
+  const auto exchange = HttpsExchange::Start(shared_, std::move(request), std::move(done));
+  if (shared_->shut_down) exchange->Stop(ShutDown());
 }
 
 void HttpsTransport::Shutdown() {

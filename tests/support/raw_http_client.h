@@ -19,7 +19,7 @@
 
 #include "common/strings.h"
 
-namespace test_support {
+namespace tests {
 
 struct HttpAnswer {
   int status = 0;
@@ -157,4 +157,4 @@ class RawHttpClient {
   End end_ = End::kTimeout;
 };
 
-}  // namespace test_support
+}  // namespace tests

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/app/application.h"
+
+#include <fmt/format.h>
+#include <prometheus/registry.h>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/metrics/metrics.h"
+#include "common/net/http_server.h"
+#include "common/net/tls_server.h"
+#include "common/random.h"
+#include "common/thread.h"
+#include "gateway/app/component_options.h"
+#include "gateway/app/io_thread.h"
+#include "gateway/app/signals.h"
+#include "gateway/control/tenant_snapshot.h"
+#include "gateway/deliver/https_transport.h"
+#include "gateway/deliver/pump.h"
+#include "gateway/ingest/admission.h"
+#include "gateway/ingest/ingest_service.h"
+#include "gateway/observe/admin_service.h"
+#include "gateway/observe/health.h"
+#include "gateway/observe/storage_watch.h"
+#include "gateway/queue/rocks_queue.h"
+
+namespace gateway::app {
+namespace {
+
+using common::ErrorCode;
+using common::Status;
+using Deadline = std::chrono::steady_clock::time_point;
+
+constexpr std::chrono::milliseconds kHousekeepingInterval{500};
+// After the deadline: for sockets that were closed by force to go.
+constexpr std::chrono::seconds kAbortGrace{2};
+
+std::size_t IngestThreads(const config::Ingest& ingest) {
+  if (ingest.threads != 0) return ingest.threads;
+  return std::max(1U, std::thread::hardware_concurrency());
+}
+
+void LogListening(const std::string& listener, const config::ListenAddress& address,
+                  std::uint16_t port) {
+  common::log::Info("listening", fmt::format("{} listens on {}:{}", listener, address.host, port),
+                    {{"listener", listener}, {"address", address.host}, {"port", port}});
+}
+
+}  // namespace
+
+/// The composition root: every object of the gateway in the order in which they need each
+/// other. Threads: "admin" (admin listener, signals, housekeeping), "ingest-N" (client
+/// connections), "committer" and "reader" (the queue's; they block on the disk), "delivery"
+/// (scheduler and connections to Segment), and the main thread, which starts and stops.
+class Application {
+ public:
+  explicit Application(const config::Config& config) : config_(config), housekeeping_(admin_.context()) {}
+  ~Application() { StopThreads(); }
+
+  int Run() {
+    if (Status started = Start(); !started) {
+      common::log::Error("start_failed", started.error().message);
+      return 1;
+    }
+    signals_->WaitForStop();
+    Stop();
+    return 0;
+  }
+
+ private:
+  Status Start() {
+    signals_.emplace(admin_.context());
+    // The admin listener comes first: a queue that takes its time to open is alive, and
+    // not ready.
+    if (Status s = StartAdmin(); !s) return s;
+    if (Status s = OpenQueue(); !s) return s;
+    if (Status s = BuildTenants(); !s) return s;
+    if (Status s = BuildDelivery(); !s) return s;
+    if (Status s = BuildIngest(); !s) return s;
+    StartPipeline();
+    return common::Ok();
+  }
+
+  Status StartAdmin() {
+    common::metrics::Gauge(registry_, "build_info", "1; the version is a label.",
+                           {{"version", GW_VERSION}})
+        .Set(1);
+    admin_service_.emplace(health_, registry_);
+    auto server = common::net::HttpServer::Listen(
+        {&admin_.context()}, AdminServerOptions(config_.admin, config_.ingest), *admin_service_,
+        nullptr);
+    if (!server) return Named("admin.listen", server.error());
+    admin_server_ = std::move(*server);
+    admin_server_->Start();
+    admin_.Start();
+    LogListening("admin", config_.admin.listen, admin_server_->port());
+    return common::Ok();
+  }
+
+  Status OpenQueue() {
+    auto queue = queue::RocksQueue::Open(ToQueueOptions(config_.storage), clock_, registry_);
+    if (!queue) return Named("storage.path", queue.error());
+    queue_ = std::move(*queue);
+    storage_watch_.emplace(
+        config_.storage.path, config_.storage.min_free_disk,
+        [this]() -> std::optional<std::string> {
+          const queue::QueueHealth health = queue_->health();
+          if (health.ok) return std::nullopt;
+          return health.reason;
+        },
+        registry_);
+    storage_watch_->Check();
+    health_.AddCheck([this] { return storage_watch_->Problem(); });
+    return common::Ok();
+  }
+
+  Status BuildTenants() {
+    auto snapshot = control::BuildSnapshot(
+        ToTenantSpecs(config_), ToServiceKeys(config_),
+        [this](std::string_view id) -> common::Result<pipeline::LogId> {
+          auto state = queue_->OpenLog(id);
+          if (!state) return tl::unexpected(state.error());
+          return state->log;
+        });
+    if (!snapshot) return tl::unexpected(snapshot.error());
+    tenants_.emplace(std::move(*snapshot));
+    return common::Ok();
+  }
+
+  Status BuildDelivery() {
+    auto transport = deliver::HttpsTransport::Create(delivery_.context(), clock_,
+                                                     ToTransportOptions(config_, registry_));
+    if (!transport) return Named("segment.ca_file", transport.error());
+    transport_ = std::move(*transport);
+    pump_alarm_.emplace(delivery_.context());
+    pump_.emplace(
+        ToPumpOptions(config_), clock_, pump_random_, *queue_, *transport_, *tenants_,
+        [this](std::function<void()> f) { boost::asio::post(delivery_.context(), std::move(f)); },
+        [this](common::SteadyTime at) { SetPumpAlarm(at); }, registry_);
+    return common::Ok();
+  }
+
+  Status BuildIngest() {
+    admission_.emplace(config_.ingest.max_in_flight_bytes,
+                       [this] { return storage_watch_->Problem(); });
+    ingest_service_.emplace(ToIngestOptions(config_.ingest), clock_, *tenants_, *queue_,
+                            *admission_, registry_);
+    if (!config_.ingest.tls.certificate.empty()) {
+      auto tls = common::net::LoadServerTls(config_.ingest.tls.certificate, config_.ingest.tls.key);
+      if (!tls) return Named("ingest.tls", tls.error());
+      ingest_tls_ = std::move(*tls);
+    }
+    std::vector<boost::asio::io_context*> contexts;
+    for (std::size_t i = 0; i < IngestThreads(config_.ingest); ++i) {
+      ingest_.push_back(std::make_unique<IoThread>(fmt::format("ingest-{}", i)));
+      contexts.push_back(&ingest_.back()->context());
+    }
+    auto server = common::net::HttpServer::Listen(contexts, IngestServerOptions(config_.ingest),
+                                                  *ingest_service_, ingest_tls_.get());
+    if (!server) return Named("ingest.listen", server.error());
+    ingest_server_ = std::move(*server);
+    ingest_connections_ = &common::metrics::Gauge(registry_, "ingest_connections",
+                                                  "Open client connections.");
+    return common::Ok();
+  }
+
+  /// Everything is built and bound: now the threads, the consumer before the producer.
+  void StartPipeline() {
+    const std::vector<pipeline::LogState> logs = queue_->Logs();
+    std::uint64_t accepted = 0;
+    std::uint64_t pending = 0;
+    for (const pipeline::LogState& log : logs) {
+      accepted += log.accepted();
+      pending += log.pending();
+    }
+    ingest_service_->CountEarlierEvents(accepted);
+    queue_->SetCommitListener([this](const std::vector<pipeline::Committed>& commits) {
+      boost::asio::post(delivery_.context(), [this, commits] { pump_->OnCommitted(commits); });
+    });
+    committer_.emplace("committer", [this] { queue_->RunCommitter(); });
+    reader_.emplace("reader", [this] { queue_->RunReader(); });
+    delivery_.Start();
+    boost::asio::post(delivery_.context(), [this, logs] { pump_->Start(logs); });
+    for (const auto& thread : ingest_) thread->Start();
+    ingest_server_->Start();
+    boost::asio::post(admin_.context(), [this] { Housekeep(); });
+    LogListening("ingest", config_.ingest.listen, ingest_server_->port());
+    health_.SetStarted();
+    common::log::Info("ready", "the gateway takes events",
+                      {{"version", GW_VERSION},
+                       {"tenants", tenants_->Current()->tenants().size()},
+                       {"pending_events", pending}});
+  }
+
+  /// In the order of the data: no new requests, answers for those in hand, no new batches,
+  /// answers for those in flight, then the last commit. What is not done by the deadline is
+  /// cut off; everything acknowledged is on disk since long, and goes out after the restart.
+  void Stop() {
+    const Deadline deadline = std::chrono::steady_clock::now() + config_.shutdown.deadline;
+    common::log::Info("stopping", "finishing what is in hand",
+                      {{"deadline_seconds", config_.shutdown.deadline}});
+    health_.SetDraining();
+    admission_->StartDraining();
+    StopIngest(deadline);
+    StopDelivery(deadline);
+    queue_->Stop();
+    StopThreads();
+    common::log::Info("stopped", "every acknowledged event is delivered or on disk");
+  }
+
+  void StopIngest(Deadline deadline) {
+    auto empty = std::make_shared<std::promise<void>>();
+    auto stopped = empty->get_future();
+    ingest_server_->Stop([empty] { empty->set_value(); });
+    if (stopped.wait_until(deadline) == std::future_status::ready) return;
+    common::log::Warning("stop_deadline", "client connections are cut off at the deadline",
+                         {{"connections", ingest_server_->stats().connections.load()}});
+    ingest_server_->Abort();
+    stopped.wait_for(kAbortGrace);
+  }
+
+  void StopDelivery(Deadline deadline) {
+    auto idle = std::make_shared<std::promise<void>>();
+    auto stopped = idle->get_future();
+    boost::asio::post(delivery_.context(),
+                      [this, idle] { pump_->Stop([idle] { idle->set_value(); }); });
+    const bool in_time = stopped.wait_until(deadline) == std::future_status::ready;
+    if (!in_time) {
+      common::log::Warning("stop_deadline", "batches in flight are cut off at the deadline and "
+                           "sent again after the restart");
+    }
+    boost::asio::post(delivery_.context(), [this] { transport_->Shutdown(); });
+    if (!in_time) stopped.wait_for(kAbortGrace);
+  }
+
+  /// Also after a start that failed half-way. The order matters: nobody may call into
+  /// something whose thread has ended and expect an answer.
+  void StopThreads() {
+    for (const auto& thread : ingest_) thread->Stop();
+    delivery_.Stop();
+    if (queue_ != nullptr) queue_->Stop();
+    committer_.reset();
+    reader_.reset();
+    admin_.Stop();
+  }
+
+  void SetPumpAlarm(common::SteadyTime at) {
+    pump_alarm_->expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(at));
+    pump_alarm_->async_wait([this](boost::system::error_code error) {
+      if (!error) pump_->Turn();
+    });
+  }
+
+  void Housekeep() {
+    storage_watch_->Check();
+    ingest_connections_->Set(
+        static_cast<double>(ingest_server_->stats().connections.load()));
+    housekeeping_.expires_after(kHousekeepingInterval);
+    housekeeping_.async_wait([this](boost::system::error_code error) {
+      if (!error) Housekeep();
+    });
+  }
+
+  static Status Named(const char* setting, const common::Error& error) {
+    return common::Fail(error.code, fmt::format("{}: {}", setting, error.message));
+  }
+
+  // Destroyed in reverse order, after StopThreads.
+  const config::Config& config_;
+  const common::SystemClock clock_;
+  prometheus::Registry registry_;
+  common::FastRandom pump_random_;
+  observe::Health health_;
+  std::unique_ptr<queue::RocksQueue> queue_;
+  std::optional<observe::StorageWatch> storage_watch_;
+  std::optional<control::CurrentTenants> tenants_;
+  std::optional<ingest::Admission> admission_;
+  std::optional<ingest::IngestService> ingest_service_;
+  std::unique_ptr<boost::asio::ssl::context> ingest_tls_;
+  std::optional<observe::AdminService> admin_service_;
+
+  IoThread admin_{"admin"};
+  IoThread delivery_{"delivery"};
+  std::vector<std::unique_ptr<IoThread>> ingest_;
+  std::optional<Signals> signals_;
+  boost::asio::steady_timer housekeeping_;
+  std::unique_ptr<common::net::HttpServer> admin_server_;
+  std::unique_ptr<common::net::HttpServer> ingest_server_;
+  prometheus::Gauge* ingest_connections_ = nullptr;
+  std::unique_ptr<deliver::HttpsTransport> transport_;
+  std::optional<boost::asio::steady_timer> pump_alarm_;
+  std::optional<deliver::Pump> pump_;
+  std::optional<common::Thread> committer_;
+  std::optional<common::Thread> reader_;
+};
+
+int RunGateway(const config::Config& config) { return Application(config).Run(); }
+
+}  // namespace gateway::app

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/app/component_options.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <utility>
+
+namespace gateway::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Scrapers and operators, not the public.
+constexpr std::size_t kAdminConnections = 256;
+// Of a refused request: a whole legal batch, so that its sender sees why.
+constexpr std::uint64_t kDrainBytes = 512 * 1024;
+// Facts of the format, not policy: Segment's limit of a messageId, and a nesting far
+// beyond any real event that still fits a small stack.
+constexpr std::size_t kMaxMessageIdBytes = 100;
+constexpr std::uint32_t kMaxDepth = 128;
+// A batch whose envelope has a large context grows by it in every event; this many bodies'
+// worth is the most that one request may become.
+constexpr std::size_t kMaxMergeGrowth = 8;
+constexpr std::uint32_t kRetryAfterSeconds = 1;
+constexpr std::uint64_t kQueuedRequests = 1'000'000;
+constexpr int kWriteBuffers = 4;
+
+}  // namespace
+
+common::net::ServerOptions IngestServerOptions(const config::Ingest& ingest) {
+  return {.address = ingest.listen.host,
+          .port = ingest.listen.port,
+          .max_connections = ingest.max_connections,
+          .max_header_bytes = ingest.max_header_bytes,
+          .idle_timeout = ingest.idle_timeout,
+          .header_timeout = ingest.header_timeout,
+          .body_timeout = ingest.body_timeout,
+          .write_timeout = ingest.write_timeout,
+          .drain_bytes = kDrainBytes};
+}
+
+common::net::ServerOptions AdminServerOptions(const config::Admin& admin,
+                                              const config::Ingest& timeouts) {
+  common::net::ServerOptions options = IngestServerOptions(timeouts);
+  options.address = admin.listen.host;
+  options.port = admin.listen.port;
+  options.max_connections = kAdminConnections;
+  return options;
+}
+
+ingest::IngestOptions ToIngestOptions(const config::Ingest& ingest) {
+  return {.limits = {.max_event_bytes = ingest.max_event_bytes,
+                     .max_batch_events = ingest.max_batch_events,
+                     .max_batch_bytes = ingest.max_request_bytes,
+                     .max_merged_bytes = ingest.max_request_bytes * kMaxMergeGrowth,
+                     .max_message_id_bytes = kMaxMessageIdBytes,
+                     .max_depth = kMaxDepth},
+          .retry_after_seconds = kRetryAfterSeconds};
+}
+
+queue::Options ToQueueOptions(const config::Storage& storage) {
+  queue::Options options;
+  options.path = storage.path;
+  options.hot_tail_bytes = storage.hot_tail;
+  options.max_pending_bytes = storage.max_queued_bytes;
+  options.max_pending_requests = kQueuedRequests;
+  options.max_commit_bytes = storage.max_commit_bytes;
+  options.max_chunk_bytes = storage.max_commit_bytes;
+  options.commit_linger = storage.commit_linger;
+  options.health_probe_interval = storage.retry_interval;
+  options.write_buffer_bytes = storage.write_buffer;
+  options.write_buffer_count = kWriteBuffers;
+  options.max_wal_bytes = storage.max_wal;
+  options.block_cache_bytes = storage.block_cache;
+  return options;
+}
+
+deliver::PumpOptions ToPumpOptions(const config::Config& config) {
+  const config::Delivery& delivery = config.delivery;
+  return {.scheduler = {.flush_interval = delivery.flush_interval,
+                        .max_batch_events = delivery.max_batch_events,
+                        .max_batch_bytes = delivery.max_batch_bytes,
+                        .max_in_flight = delivery.max_connections,
+                        .events_per_second = delivery.tenant_events_per_second,
+                        .burst_events = std::max(delivery.tenant_burst_events,
+                                                 delivery.max_batch_events)},
+          .backoff = {.initial = delivery.retry.initial,
+                      .multiplier = delivery.retry.multiplier,
+                      .max = delivery.retry.max,
+                      .jitter = delivery.retry.jitter},
+          .classify = {.max_retry_after = delivery.max_retry_after},
+          .request_timeout = delivery.request_timeout,
+          .hold_probe_interval = delivery.hold_probe_interval,
+          .queue_retry_interval = config.storage.retry_interval};
+}
+
+deliver::HttpsTransportOptions ToTransportOptions(const config::Config& config,
+                                                  prometheus::Registry& registry) {
+  deliver::HttpsTransportOptions options;
+  options.connect_timeout = config.delivery.connect_timeout;
+  options.max_idle_connections = config.delivery.max_connections;
+  options.idle_timeout = config.delivery.connection_idle;
+  options.max_age = config.delivery.connection_max_age;
+  options.dns_refresh = config.delivery.dns_refresh;
+  if (!config.segment.ca_file.empty()) options.ca_file = config.segment.ca_file;
+  options.metrics = &registry;
+  return options;
+}
+
+std::vector<control::TenantSpec> ToTenantSpecs(const config::Config& config) {
+  std::map<std::string, std::shared_ptr<const pipeline::Endpoint>> endpoints;
+  for (const auto& [region, endpoint] : config.segment.endpoints) {
+    endpoints.emplace(region, std::make_shared<const pipeline::Endpoint>(endpoint));
+  }
+  std::vector<control::TenantSpec> specs;
+  specs.reserve(config.tenants.size());
+  for (const config::Tenant& tenant : config.tenants) {
+    const auto endpoint = endpoints.find(tenant.segment.region);
+    specs.push_back({.id = tenant.id,
+                     .ingest_keys = tenant.ingest_keys,
+                     .paused = tenant.paused,
+                     .forwarded = tenant.segment.enabled,
+                     .write_key = tenant.segment.write_key,
+                     .region = tenant.segment.region,
+                     .endpoint = endpoint == endpoints.end() ? nullptr : endpoint->second});
+  }
+  return specs;
+}
+
+std::vector<pipeline::ServiceKey> ToServiceKeys(const config::Config& config) {
+  std::vector<pipeline::ServiceKey> keys;
+  keys.reserve(config.service_keys.size());
+  for (const config::ServiceKey& service : config.service_keys) {
+    keys.push_back({.name = service.name, .key = service.key});
+  }
+  return keys;
+}
+
+}  // namespace gateway::app

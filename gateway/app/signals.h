@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <future>
+
+namespace gateway::app {
+
+/// SIGTERM and SIGINT: the first asks for an orderly stop, the second ends the process at
+/// once (exit status 1). SIGPIPE is ignored: a write to a closed connection is an error
+/// code here.
+class Signals {
+ public:
+  /// Handlers run on the thread of `context`, which the caller runs.
+  explicit Signals(boost::asio::io_context& context);
+  /// Blocks until the first signal.
+  void WaitForStop() { stop_.get_future().wait(); }
+
+ private:
+  void Wait();
+
+  boost::asio::signal_set signals_;
+  std::promise<void> stop_;
+  bool stopping_ = false;
+};
+
+}  // namespace gateway::app

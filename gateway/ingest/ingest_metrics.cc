@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/ingest/ingest_metrics.h"
+
+#include <string>
+
+#include "common/metrics/metrics.h"
+
+namespace gateway::ingest {
+namespace {
+
+prometheus::Family<prometheus::Counter>& Family(prometheus::Registry& registry,
+                                                const std::string& name, const std::string& help) {
+  return prometheus::BuildCounter()
+      .Name(common::metrics::kPrefix + name)
+      .Help(help)
+      .Register(registry);
+}
+
+constexpr std::array<const char*, normalize::kNotes> kNoteNames{
+    "type_overridden", "message_id_replaced", "timestamp_kept",     "sent_at_ignored",
+    "number_id",       "empty_field_dropped", "group_without_user", "alias_without_previous"};
+
+}  // namespace
+
+IngestMetrics::IngestMetrics(prometheus::Registry& registry)
+    : accepted(common::metrics::Counter(
+          registry, "events_accepted_total",
+          "Events acknowledged after they were durable, over the life of the store.")),
+      not_forwarded(common::metrics::Counter(
+          registry, "events_not_forwarded_total",
+          "Events answered and not stored, because the tenant's switch is off.")),
+      request_seconds(common::metrics::Histogram(
+          registry, "ingest_request_seconds",
+          "From a request's header to its answer, for requests that store events.",
+          common::metrics::LatencyBuckets())),
+      batch_events(common::metrics::Histogram(registry, "ingest_batch_events",
+                                              "Events accepted in one request.",
+                                              common::metrics::CountBuckets(4))),
+      requests_(Family(registry, "ingest_requests_total", "Requests by route and status.")),
+      rejected_(Family(registry, "ingest_rejected_events_total",
+                       "Events that validation refused, by reason.")),
+      notes_(Family(registry, "ingest_event_notes_total",
+                    "Oddities in accepted events that were put right or passed on.")),
+      batch_ok_(requests_.Add({{"route", "batch"}, {"code", "200"}})) {
+  auto& events = Family(registry, "ingest_events_total", "Valid events by type.");
+  for (std::size_t i = 0; i < normalize::kEventTypes; ++i) {
+    const auto type = static_cast<normalize::EventType>(i);
+    by_type_[i] = &events.Add({{"type", std::string(normalize::EventTypeName(type))}});
+  }
+  for (std::size_t i = 0; i < normalize::kNotes; ++i) {
+    by_note_[i] = &notes_.Add({{"note", kNoteNames[i]}});
+  }
+}
+
+void IngestMetrics::CountRequest(std::string_view route, int status) {
+  if (status == 200 && route == "batch") return batch_ok_.Increment();
+  requests_.Add({{"route", std::string(route)}, {"code", std::to_string(status)}}).Increment();
+}
+
+void IngestMetrics::CountEvents(const normalize::Normalized& normalized) {
+  for (std::size_t i = 0; i < normalize::kEventTypes; ++i) {
+    if (normalized.by_type[i] != 0) by_type_[i]->Increment(normalized.by_type[i]);
+  }
+  for (std::size_t i = 0; i < normalize::kNotes; ++i) {
+    if (normalized.notes[i] != 0) by_note_[i]->Increment(normalized.notes[i]);
+  }
+  for (const normalize::Rejection& rejection : normalized.rejected) {
+    rejected_.Add({{"reason", std::string(rejection.code)}}).Increment();
+  }
+}
+
+}  // namespace gateway::ingest

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/observe/storage_watch.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "common/log.h"
+#include "common/metrics/metrics.h"
+
+namespace gateway::observe {
+
+StorageWatch::StorageWatch(std::string path, std::uint64_t min_free_bytes,
+                           std::function<std::optional<std::string>()> store_problem,
+                           prometheus::Registry& registry)
+    : path_(std::move(path)),
+      min_free_bytes_(min_free_bytes),
+      store_problem_(std::move(store_problem)),
+      free_bytes_(common::metrics::Gauge(registry, "storage_disk_free_bytes",
+                                         "Free space of the data directory's file system.")),
+      refusing_(common::metrics::Gauge(registry, "storage_refusing",
+                                       "1 while nothing can be stored and ingest answers 503.")) {}
+
+void StorageWatch::Check() {
+  std::optional<std::string> problem = DiskProblem();
+  if (!problem) problem = store_problem_();
+  refusing_.Set(problem ? 1 : 0);
+  const bool was_bad = bad_.load();
+  if (problem) problem_.With([&](std::string& text) { text = *problem; });
+  bad_.store(problem.has_value());
+  if (problem.has_value() == was_bad) return;
+  if (problem) {
+    common::log::Error("storage_refusing", "nothing can be stored; ingest answers 503 until then",
+                       {{"path", path_}, {"reason", *problem}});
+  } else {
+    common::log::Info("storage_recovered", "events are stored again", {{"path", path_}});
+  }
+}
+
+std::optional<std::string> StorageWatch::DiskProblem() {
+  std::error_code error;
+  const auto space = std::filesystem::space(path_, error);
+  if (error) return fmt::format("the data directory cannot be read: {}", error.message());
+  free_bytes_.Set(static_cast<double>(space.available));
+  if (space.available >= min_free_bytes_) return std::nullopt;
+  return fmt::format("the disk has {} free bytes, and {} are the least (storage.min_free_disk)",
+                     space.available, min_free_bytes_);
+}
+
+std::optional<std::string> StorageWatch::Problem() const {
+  if (!bad_.load(std::memory_order_relaxed)) return std::nullopt;
+  return problem_.With([](const std::string& text) { return text; });
+}
+
+}  // namespace gateway::observe

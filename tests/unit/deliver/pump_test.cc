@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The whole delivery half in one thread and in virtual time.
+#include "gateway/deliver/pump.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <prometheus/text_serializer.h>
+
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/strings.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/memory_queue.h"
+#include "tests/support/scripted_transport.h"
+
+namespace gateway::deliver {
+namespace {
+
+using namespace std::chrono_literals;
+using pipeline::LogId;
+
+PumpOptions TestOptions() {
+  return {.scheduler = {.flush_interval = 1s,
+                        .max_batch_events = 100,
+                        .max_batch_bytes = 10'000,
+                        .max_in_flight = 8,
+                        .events_per_second = 0,
+                        .burst_events = 0},
+          .backoff = {.initial = 500ms, .multiplier = 2, .max = 300s, .jitter = 0},
+          .classify = {.max_retry_after = 300s},
+          .request_timeout = 15s,
+          .hold_probe_interval = 60s,
+          .queue_retry_interval = 1s};
+}
+
+class OneSnapshot final : public pipeline::TenantView {
+ public:
+  std::shared_ptr<const pipeline::TenantSnapshot> snapshot;
+  std::shared_ptr<const pipeline::TenantSnapshot> Current() const override { return snapshot; }
+};
+
+class PumpTest : public testing::Test {
+ protected:
+  LogId AddTenant(const std::string& id, pipeline::TenantMode mode) {
+    const LogId log = queue_.OpenLog(id)->log;
+    pipeline::Tenant tenant;
+    tenant.id = id;
+    tenant.log = log;
+    tenant.mode = mode;
+    tenant.write_key = common::Secret("secret-of-" + id);
+    tenant.endpoint = std::make_shared<pipeline::Endpoint>();
+    specs_.push_back(tenant);
+    return log;
+  }
+
+  void Start() {
+    view_.snapshot =
+        std::make_shared<pipeline::TenantSnapshot>(specs_, std::vector<pipeline::ServiceKey>{});
+    pump_ = std::make_unique<Pump>(
+        options_, clock_, random_, queue_, transport_, view_,
+        [this](std::function<void()> f) { posted_.push_back(std::move(f)); },
+        [this](common::SteadyTime at) { alarm_ = at; }, registry_);
+    queue_.SetCommitListener([this](const std::vector<pipeline::Committed>& commits) {
+      posted_.push_back([this, commits] { pump_->OnCommitted(commits); });
+    });
+    std::vector<pipeline::LogState> logs;
+    for (const auto& tenant : specs_) logs.push_back(queue_.State(tenant.log));
+    pump_->Start(logs);
+    Drain();
+  }
+
+  void Append(LogId log, int count, const std::string& prefix = "m") {
+    std::vector<std::string> texts;
+    for (int i = 0; i < count; ++i) {
+      texts.push_back(fmt::format(R"({{"messageId":"{}{}"}})", prefix, next_id_++));
+    }
+    ASSERT_TRUE(queue_.AppendTexts(log, texts, clock_.Wall()));
+    Drain();
+  }
+
+  void Drain() {
+    while (!posted_.empty()) {
+      const auto f = std::move(posted_.front());
+      posted_.pop_front();
+      f();
+    }
+  }
+
+  /// Moves time on, ringing the alarm when it is due.
+  void Pass(common::Duration by) {
+    const common::SteadyTime end = clock_.Steady() + by;
+    while (alarm_ && *alarm_ <= end) {
+      const common::SteadyTime at = *alarm_;
+      alarm_.reset();
+      if (at > clock_.Steady()) clock_.Advance(at - clock_.Steady());
+      pump_->Turn();
+      Drain();
+    }
+    clock_.Advance(end - clock_.Steady());
+  }
+
+  pipeline::OutgoingRequest AnswerStatus(int status, const std::string& body = "") {
+    auto request = transport_.AnswerStatus(status, body);
+    Drain();
+    return request;
+  }
+
+  static std::vector<std::string> Ids(const pipeline::OutgoingRequest& request) {
+    std::vector<std::string> ids;
+    const auto json = nlohmann::json::parse(request.body);
+    for (const auto& event : json.at("batch")) ids.push_back(event.at("messageId"));
+    return ids;
+  }
+
+  double Metric(const std::string& name) {
+    for (const auto& family : registry_.Collect()) {
+      if (family.name != "segment_gateway_" + name) continue;
+      double sum = 0;
+      for (const auto& metric : family.metric) sum += metric.counter.value + metric.gauge.value;
+      return sum;
+    }
+    ADD_FAILURE() << "no metric " << name;
+    return -1;
+  }
+
+  PumpOptions options_ = TestOptions();
+  tests::FakeClock clock_;
+  common::FastRandom random_{42};
+  tests::MemoryQueue queue_;
+  tests::ScriptedTransport transport_;
+  OneSnapshot view_;
+  prometheus::Registry registry_;
+  std::vector<pipeline::Tenant> specs_;
+  std::deque<std::function<void()>> posted_;
+  std::optional<common::SteadyTime> alarm_;
+  std::unique_ptr<Pump> pump_;
+  int next_id_ = 0;
+};
+
+TEST_F(PumpTest, SendsWhatIsDueWithKeyAndFreshSentAtAndSettlesIt) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  Append(log, 2);
+  Append(log, 1);
+  EXPECT_TRUE(transport_.in_flight.empty());
+  Pass(1s);
+  ASSERT_EQ(transport_.in_flight.size(), 1U);
+  Pass(3s);
+  const auto request = AnswerStatus(200);
+  EXPECT_EQ(request.path, "/v1/batch");
+  EXPECT_EQ(request.basic_user.Reveal(), "secret-of-acme");
+  EXPECT_EQ(request.retry_count, 0U);
+  EXPECT_EQ(request.timeout, 15s);
+  EXPECT_EQ(request.body, R"({"batch":[{"messageId":"m0"},{"messageId":"m1"},{"messageId":"m2"}],)"
+                          R"("writeKey":"secret-of-acme","sentAt":")" +
+                              common::FormatTimestamp(tests::FakeClock::kStart + 1s) + R"("})");
+  EXPECT_EQ(queue_.State(log).pending(), 0U);
+  EXPECT_EQ(queue_.StoredChunks(log), 0U);
+  EXPECT_EQ(Metric("events_delivered_total"), 3);
+  EXPECT_EQ(Metric("events_pending"), 0);
+}
+
+TEST_F(PumpTest, ARetryKeepsTheIdsGrowsTheWaitAndCountsItself) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  Append(log, 2);
+  Pass(1s);
+  const auto first = AnswerStatus(503);
+  EXPECT_TRUE(transport_.in_flight.empty());
+  Pass(499ms);
+  EXPECT_TRUE(transport_.in_flight.empty());
+  Pass(1ms);
+  ASSERT_EQ(transport_.in_flight.size(), 1U);
+  const auto second = AnswerStatus(500);
+  Pass(999ms);
+  EXPECT_TRUE(transport_.in_flight.empty());
+  Pass(1ms);
+  const auto third = AnswerStatus(200);
+  EXPECT_EQ(Ids(first), Ids(second));
+  EXPECT_EQ(Ids(first), Ids(third));
+  EXPECT_EQ(second.retry_count, 1U);
+  EXPECT_EQ(third.retry_count, 2U);
+  EXPECT_NE(first.body, second.body) << "sentAt must be fresh";
+  EXPECT_EQ(queue_.State(log).pending(), 0U);
+}
+
+TEST_F(PumpTest, AThrottledTenantWaitsAndItsNeighbourDoesNot) {
+  const LogId slow = AddTenant("slow", pipeline::TenantMode::kEnabled);
+  const LogId calm = AddTenant("calm", pipeline::TenantMode::kEnabled);
+  Start();
+  Append(slow, 1, "slow");
+  Pass(1s);
+  pipeline::IncomingResponse throttled;
+  throttled.status = 429;
+  throttled.retry_after = "7";
+  transport_.Answer(throttled);
+  Drain();
+  Append(calm, 1, "calm");
+  Pass(6'999ms);
+  ASSERT_EQ(transport_.in_flight.size(), 1U);
+  EXPECT_EQ(AnswerStatus(200).basic_user.Reveal(), "secret-of-calm");
+  Pass(1ms);
+  ASSERT_EQ(transport_.in_flight.size(), 1U);
+  EXPECT_EQ(AnswerStatus(200).basic_user.Reveal(), "secret-of-slow");
+}
+
+TEST_F(PumpTest, ARefusedKeyHoldsTheTenantUntilAProbeSucceeds) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  Append(log, 1);
+  Pass(1s);
+  AnswerStatus(401);
+  EXPECT_EQ(Metric("tenants_held"), 1);
+  EXPECT_EQ(queue_.State(log).retry.hold, pipeline::HoldReason::kWriteKeyRefused);
+  Append(log, 500);
+  Pass(59s);
+  EXPECT_TRUE(transport_.in_flight.empty());
+  Pass(1s);
+  ASSERT_EQ(transport_.in_flight.size(), 1U);
+  AnswerStatus(200);
+  EXPECT_EQ(Metric("tenants_held"), 0);
+  while (!transport_.in_flight.empty()) AnswerStatus(200);
+  EXPECT_EQ(queue_.State(log).pending(), 0U);
+}
+
+TEST_F(PumpTest, OnePoisonEventGoesToTheDeadLettersAndTheRestGetsThrough) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  Append(log, 8);
+  Pass(1s);
+  std::vector<std::string> delivered;
+  int guard = 0;
+  while (!transport_.in_flight.empty() && ++guard < 100) {
+    const auto ids = Ids(transport_.in_flight.front().request);
+    const bool poisoned = std::find(ids.begin(), ids.end(), "m5") != ids.end();
+    AnswerStatus(poisoned ? 400 : 200, poisoned ? "bad, said secret-of-acme" : "");
+    if (!poisoned) delivered.insert(delivered.end(), ids.begin(), ids.end());
+  }
+  EXPECT_EQ(delivered, (std::vector<std::string>{"m0", "m1", "m2", "m3", "m4", "m6", "m7"}));
+  const auto letters = queue_.DeadLetters(log);
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters[0].event, R"({"messageId":"m5"})");
+  EXPECT_EQ(letters[0].message, "bad, said ***") << "an answer that quotes the key is redacted";
+  EXPECT_EQ(queue_.State(log).dead, 1U);
+  EXPECT_EQ(queue_.State(log).delivered(), 7U);
+  EXPECT_EQ(Metric("events_dead_total"), 1);
+}
+
+TEST_F(PumpTest, APausedTenantIsStoredAndHeld) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kPaused);
+  Start();
+  Append(log, 500);
+  Pass(1h);
+  EXPECT_TRUE(transport_.in_flight.empty());
+  EXPECT_EQ(Metric("events_pending"), 500);
+}
+
+TEST_F(PumpTest, ARestartKeepsTheRetryTimeAndTheCounters) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  Append(log, 3);
+  Pass(1s);
+  AnswerStatus(200);
+  Append(log, 2);
+  Pass(1s);
+  pipeline::IncomingResponse throttled;
+  throttled.status = 429;
+  throttled.retry_after = "30";
+  transport_.Answer(throttled);
+  Drain();
+
+  prometheus::Registry fresh;
+  alarm_.reset();
+  pump_ = std::make_unique<Pump>(
+      options_, clock_, random_, queue_, transport_, view_,
+      [this](std::function<void()> f) { posted_.push_back(std::move(f)); },
+      [this](common::SteadyTime at) { alarm_ = at; }, fresh);
+  pump_->Start({queue_.State(log)});
+  Drain();
+  Pass(29s);
+  EXPECT_TRUE(transport_.in_flight.empty());
+  Pass(1s);
+  ASSERT_EQ(transport_.in_flight.size(), 1U);
+  const auto request = AnswerStatus(200);
+  EXPECT_EQ(Ids(request), (std::vector<std::string>{"m3", "m4"}));
+  EXPECT_EQ(request.retry_count, 1U);
+  const std::string text = prometheus::TextSerializer().Serialize(fresh.Collect());
+  EXPECT_NE(text.find("segment_gateway_events_delivered_total 5"), std::string::npos) << text;
+}
+
+TEST_F(PumpTest, AWallClockThatJumpsCannotFreezeATenant) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  ASSERT_TRUE(queue_.AppendTexts(log, {R"({"messageId":"a"})"}, clock_.Wall()));
+  pipeline::Settlement settlement;
+  settlement.log = log;
+  settlement.retry.attempts = 1;
+  settlement.retry.not_before = clock_.Wall() + 24h;
+  queue_.Settle(settlement, [](const common::Status&) {});
+  Start();
+  Pass(10min + 1s);
+  EXPECT_EQ(transport_.in_flight.size(), 1U) << "at most twice the longest backoff";
+}
+
+TEST_F(PumpTest, AQueueThatRefusesSettlementsStopsTheLaneAndIsAskedAgain) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  Append(log, 1);
+  Pass(1s);
+  queue_.FailSettles(common::Error{common::ErrorCode::kIo, "disk full"});
+  AnswerStatus(200);
+  Append(log, 200);
+  Pass(10s);
+  EXPECT_TRUE(transport_.in_flight.empty()) << "nothing goes while it could not be recorded";
+  queue_.FailSettles(std::nullopt);
+  Pass(1s);
+  EXPECT_EQ(queue_.State(log).cursor.next(), 1U) << "what was delivered is recorded at last";
+  ASSERT_EQ(transport_.in_flight.size(), 1U);
+  EXPECT_EQ(Ids(transport_.in_flight.front().request).front(), "m1");
+}
+
+TEST_F(PumpTest, AFailedReadIsTriedAgain) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  queue_.FailReads(common::Error{common::ErrorCode::kIo, "disk"});
+  Append(log, 1);
+  Pass(5s);
+  EXPECT_TRUE(transport_.in_flight.empty());
+  queue_.FailReads(std::nullopt);
+  Pass(1s);
+  EXPECT_EQ(transport_.in_flight.size(), 1U);
+}
+
+TEST_F(PumpTest, ADamagedRecordIsPassedAndTheRestFlows) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  Append(log, 3);
+  Append(log, 2);
+  queue_.Damage(log, 0);
+  Pass(1s);
+  ASSERT_EQ(transport_.in_flight.size(), 1U);
+  EXPECT_EQ(Ids(AnswerStatus(200)), (std::vector<std::string>{"m3", "m4"}));
+  EXPECT_EQ(queue_.State(log).dead, 3U);
+  EXPECT_EQ(Metric("events_dead_total"), 3);
+  EXPECT_EQ(Metric("events_delivered_total"), 2);
+}
+
+TEST_F(PumpTest, BatchesRespectTheByteLimitEnvelopeIncluded) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  std::vector<std::string> texts(60, R"({"messageId":")" + std::string(480, 'x') + R"("})");
+  ASSERT_TRUE(queue_.AppendTexts(log, texts, clock_.Wall()));
+  Drain();
+  Pass(1s);
+  std::size_t events = 0;
+  while (!transport_.in_flight.empty()) {
+    const auto request = AnswerStatus(200);
+    EXPECT_LE(request.body.size(), options_.scheduler.max_batch_bytes);
+    events += Ids(request).size();
+  }
+  EXPECT_EQ(events, 60U);
+}
+
+TEST_F(PumpTest, StopWaitsForTheAnswerInFlightAndItsSettlement) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  Append(log, 150);
+  ASSERT_EQ(transport_.in_flight.size(), 1U);
+  bool stopped = false;
+  pump_->Stop([&] { stopped = true; });
+  Drain();
+  EXPECT_FALSE(stopped);
+  AnswerStatus(200);
+  EXPECT_TRUE(stopped);
+  EXPECT_TRUE(transport_.in_flight.empty()) << "no further batch is started";
+  EXPECT_EQ(queue_.State(log).pending(), 50U);
+}
+
+TEST_F(PumpTest, ManyTenantsUnderRandomFailuresLoseAndRepeatNothing) {
+  std::vector<LogId> logs;
+  for (int i = 0; i < 20; ++i) {
+    logs.push_back(AddTenant(fmt::format("t{}", i), pipeline::TenantMode::kEnabled));
+  }
+  Start();
+  std::set<std::string> delivered;
+  std::uint64_t appended = 0;
+  for (int round = 0; round < 400; ++round) {
+    const LogId log = logs[random_.Next() % logs.size()];
+    const int count = static_cast<int>(random_.Next() % 30) + 1;
+    Append(log, count);
+    appended += static_cast<std::uint64_t>(count);
+    while (!transport_.in_flight.empty() && random_.Fraction() < 0.8) {
+      const bool ok = random_.Fraction() < 0.6;
+      const auto ids = Ids(transport_.in_flight.front().request);
+      AnswerStatus(ok ? 200 : 503);
+      for (const auto& id : ids) {
+        if (ok) {
+          EXPECT_TRUE(delivered.insert(id).second) << id << " delivered twice";
+        }
+      }
+    }
+    Pass(200ms);
+    EXPECT_EQ(appended, Metric("events_delivered_total") + Metric("events_dead_total") +
+                            Metric("events_pending"));
+  }
+  for (int i = 0; i < 10'000 && Metric("events_pending") > 0; ++i) {
+    while (!transport_.in_flight.empty()) {
+      for (const auto& id : Ids(AnswerStatus(200))) delivered.insert(id);
+    }
+    Pass(1s);
+  }
+  EXPECT_EQ(delivered.size(), appended);
+}
+
+}  // namespace
+}  // namespace gateway::deliver
