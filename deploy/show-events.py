@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prints what the sandbox receives, one line an event: tenant, type, what, who, latency.
 
-    curl -sN http://127.0.0.1:9090/sandbox/events?follow=1 | deploy/show-events.py CONFIG
+    deploy/show-events.py http://127.0.0.1:9090 CONFIG
 
 CONFIG says which tenant a write key belongs to. Latency is from the moment the gateway
-took the event to its arrival at the sandbox.
+took the event to its arrival at the sandbox. Ends when the sandbox does.
 """
 
 import datetime
 import json
 import sys
+import urllib.request
 
 import yaml
 
@@ -21,32 +22,46 @@ def tenants_by_write_key(path):
     return {tenant["segment"].get("write_key"): tenant["id"] for tenant in config["tenants"]}
 
 
+def follow(sandbox):
+    """Every event record from now on. The sandbox answers as soon as there is news."""
+    after = 0
+    while True:
+        url = f"{sandbox}/sandbox/events?follow=1&after={after}"
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            after = answer.headers["X-Sandbox-Next-After"]
+            for line in answer.read().decode().splitlines():
+                yield json.loads(line)
+
+
 def milliseconds(text):
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000
 
 
 def subject(event):
-    return event.get("event") or event.get("name") or event.get("groupId") or \
-        event.get("previousId") or "-"
+    for name in ("event", "name", "groupId", "previousId"):
+        if event.get(name):
+            return str(event[name])
+    return "-"
 
 
 def row(tenants, record):
     event = record["event"]
-    latency = milliseconds(record["received_at"]) - milliseconds(event["timestamp"])
+    latency = record["received_at_ms"] - milliseconds(event["timestamp"])
     who = event.get("userId") or event.get("anonymousId") or "-"
     tenant = tenants.get(record["write_key"], "?")
-    return f"    {tenant:<10} {event['type']:<9} {subject(event):<18} {who:<10} {latency:6.0f} ms"
+    note = "" if record["verdict"] == "accepted" else "  " + record["verdict"]
+    return f"    {tenant:<10} {event['type']:<9} {subject(event):<18} {who:<8} {latency:6.0f} ms{note}"
 
 
 def main():
-    tenants = tenants_by_write_key(sys.argv[1])
-    for line in sys.stdin:
-        if line.strip():
-            print(row(tenants, json.loads(line)), flush=True)
+    sandbox, config = sys.argv[1:]
+    tenants = tenants_by_write_key(config)
+    try:
+        for record in follow(sandbox):
+            print(row(tenants, record), flush=True)
+    except (OSError, KeyboardInterrupt):
+        pass
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        pass
+    main()

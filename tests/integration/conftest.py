@@ -9,8 +9,11 @@ import harness
 @pytest.fixture
 def sandbox():
     instance = harness.Sandbox()
-    yield instance
-    instance.stop()
+    try:
+        yield instance
+        assert instance.complaints() == []
+    finally:
+        instance.stop()
 
 
 @pytest.fixture

@@ -296,7 +296,8 @@ class Sandbox:
         return [json.loads(line) for line in body.splitlines() if line]
 
     def records(self, tenant=None):
-        """Every accepted event in the order of arrival: {write_key, retry_count, event}."""
+        """Every event that was taken, in the order of arrival, repetitions included:
+        {write_key, retry_count, verdict, event, ...}."""
         key = write_key(tenant) if tenant else ""
         query = "?" + urllib.parse.urlencode({"write_key": key}) if key else ""
         return self._lines("/sandbox/events" + query)
@@ -313,6 +314,14 @@ class Sandbox:
     def requests(self):
         """Every delivery attempt: {write_key, status, events, retry_count, sent_at, ...}."""
         return self._lines("/sandbox/requests")
+
+    def complaints(self):
+        """What Segment would not have liked: refusals that no fault rule asked for, and
+        events that it would have dropped in silence."""
+        return ([record for record in self.records()
+                 if record["verdict"] not in ("accepted", "duplicate")]
+                + [attempt for attempt in self.requests()
+                   if attempt["status"] >= 300 and attempt["fault"] is None])
 
     def set_faults(self, *faults):
         """Replaces the rules; `segment-gateway sandbox --help` lists what one may say. The

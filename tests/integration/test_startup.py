@@ -31,7 +31,7 @@ def test_all_configuration_errors_at_once(tmp_path):
         assert result.returncode == 2
         said = result.stderr + result.stdout
         for part in ("ingest.listen", "no_such_key", "flush_interval", "max_batch_events",
-                     "NOT_SET_ANYWHERE", "mars", "surprise"):
+                     "NOT_SET_ANYWHERE", "segment.region", "surprise"):
             assert part in said, (part, said)
         for line in (":1:", ":3:", ":4:", ":7:", ":8:", ":9:"):
             assert f"config.yaml{line}" in said, (line, said)
