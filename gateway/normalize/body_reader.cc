@@ -149,9 +149,8 @@ bool BodyReader::ReadObject(JsonWalker& walker, std::uint32_t depth, std::vector
   walker.Advance();
   if (walker.Peek() != '}') {
     for (;;) {
-      Field field;
-      if (!ReadMember(walker, depth + 1, field, item)) return false;
-      fields.push_back(field);
+      // Filled in place: a copy would wait for the stores of its parts.
+      if (!ReadMember(walker, depth + 1, fields.emplace_back(), item)) return false;
       if (walker.Peek() != ',') break;
       walker.Advance();
     }
@@ -176,7 +175,6 @@ bool BodyReader::ReadMember(JsonWalker& walker, std::uint32_t depth, Field& fiel
   } else if (field.id == FieldId::kContext && walker.Peek() == '{') {
     read = ReadContext(walker, depth, item.context_has_library);
   } else {
-    if (field.id == FieldId::kContext) item.context_has_library = false;
     read = walker.SkipValue(depth);
   }
   if (!read) return false;

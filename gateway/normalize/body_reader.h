@@ -18,7 +18,7 @@ namespace gateway::normalize {
 struct Item {
   Span span;
   bool is_object = false;
-  bool context_has_library = false;  ///< Its `context` is an object with a `library`.
+  bool context_has_library = false;  ///< The last `context` that is an object names one.
   std::uint32_t first_field = 0;
   std::uint32_t field_count = 0;
 };

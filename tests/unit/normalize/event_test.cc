@@ -162,6 +162,8 @@ INSTANTIATE_TEST_SUITE_P(
              "rejected id_not_string"},
         Case{"AliasWithoutUser", Route::kAlias, R"({"previousId":"p"})",
              "rejected user_id_missing"},
+        Case{"AliasOfAnonymous", Route::kAlias, R"({"anonymousId":"a","previousId":"p"})",
+             "rejected user_id_missing"},
         Case{"BoolPrevious", Route::kAlias, R"({"userId":"u","previousId":false})",
              "rejected id_not_string"},
         Case{"Empty", Route::kTrack, "", "error invalid_json"},

@@ -99,6 +99,8 @@ const std::vector<std::string> kInvalid = {"",
                                            R"({"a":1,})",
                                            R"({,"a":1})",
                                            R"({"a" 1})",
+                                           R"({"a","b"})",
+                                           R"({"a"{1})",
                                            R"({"a"::1})",
                                            R"({"a":1 "b":2})",
                                            R"({"a":1;"b":2})",
@@ -193,6 +195,23 @@ TEST_P(JsonTest, RefusesTextBehindTheObject) {
                   .starts_with("{"));
   EXPECT_EQ(One(Route::kTrack, std::string("{\"userId\":\"u\",\"event\":\"e\"}\0", 27)),
             "error invalid_json");
+}
+
+TEST_P(JsonTest, RefusesBadSeparatorsOnEveryLevel) {
+  for (const char* body :
+       {R"({"userId":"u" "event":"e"})", R"({"userId":"u","event":"e"])", R"({"userId","event"})",
+        R"({"userId":"u",})", R"({"userId":"u","event":"e",,"x":1})", R"({:"u"})",
+        R"({"userId":"u","event":"e","context":{"a":1]})",
+        R"({"userId":"u","event":"e","context":{"a":1 "b":2}})",
+        R"({"userId":"u","event":"e","context":{"a":1,}})",
+        R"({"userId":"u","event":"e","context":{"a","b"}})"}) {
+    EXPECT_EQ(One(Route::kTrack, body), "error invalid_json") << body;
+  }
+  for (const char* body :
+       {R"({"batch":[{}{}]})", R"({"batch":[{},]})", R"({"batch":[{}})", R"({"batch":[{}:{}]})",
+        R"({"batch":[,]})", R"({"batch":[{}] "x":1})", R"({"batch":[{"a":1]]})"}) {
+    EXPECT_EQ(One(Route::kBatch, body), "error invalid_json") << body;
+  }
 }
 
 TEST_P(JsonTest, RefusesEveryTruncation) {
