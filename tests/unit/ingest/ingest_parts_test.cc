@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/strings.h"
+#include "gateway/ingest/admission.h"
+#include "gateway/ingest/answers.h"
+#include "gateway/ingest/authenticate.h"
+#include "gateway/ingest/routes.h"
+
+namespace gateway::ingest {
+namespace {
+
+using Json = nlohmann::json;
+using Kind = Credentials::Kind;
+
+TEST(Routes, EveryPathOfTheContract) {
+  using normalize::Route;
+  const std::pair<const char*, std::optional<Route>> cases[] = {
+      {"/v1/track", Route::kTrack},
+      {"/v1/identify", Route::kIdentify},
+      {"/v1/group", Route::kGroup},
+      {"/v1/page", Route::kPage},
+      {"/v1/screen", Route::kScreen},
+      {"/v1/alias", Route::kAlias},
+      {"/v1/batch", Route::kBatch},
+      {"/v1/import", Route::kBatch},
+      {"/v1/import/", Route::kBatch},
+      {"/v1/track/", Route::kTrack},
+      {"/v1/Track", std::nullopt},
+      {"/v1/track//", std::nullopt},
+      {"/v1", std::nullopt},
+      {"/", std::nullopt},
+      {"", std::nullopt},
+      {"/v2/track", std::nullopt},
+  };
+  for (const auto& [path, route] : cases) EXPECT_EQ(FindRoute(path), route) << path;
+}
+
+TEST(Authorization, FormsThatClientsSend) {
+  struct Case {
+    std::string header;
+    Kind kind;
+    std::string key;
+  };
+  const Case cases[] = {
+      {"", Kind::kNone, ""},
+      {"Basic " + common::Base64Encode("key:"), Kind::kBasic, "key"},
+      {"basic " + common::Base64Encode("key:"), Kind::kBasic, "key"},
+      {"Basic  " + common::Base64Encode("key:"), Kind::kBasic, "key"},
+      {"Basic " + common::Base64Encode("key"), Kind::kBasic, "key"},
+      {"Basic " + common::Base64Encode("key:password"), Kind::kBasic, "key"},
+      {"Basic " + common::Base64Encode(":"), Kind::kBasic, ""},
+      {"Basic", Kind::kBasic, ""},
+      {"Basic !!!", Kind::kMalformed, ""},
+      {"Bearer abc", Kind::kUnsupported, ""},
+      {"key", Kind::kUnsupported, ""},
+  };
+  for (const Case& c : cases) {
+    const Credentials credentials = ParseAuthorization(c.header);
+    EXPECT_EQ(credentials.kind, c.kind) << c.header;
+    EXPECT_EQ(credentials.key, c.key) << c.header;
+  }
+}
+
+TEST(Authorization, KeysAndTenants) {
+  pipeline::Tenant acme;
+  acme.id = "acme";
+  acme.ingest_keys = {common::Secret("k1"), common::Secret("k2")};
+  pipeline::Tenant globex;
+  globex.id = "globex";
+  globex.log = 1;
+  globex.ingest_keys = {common::Secret("k3")};
+  const pipeline::TenantSnapshot tenants({acme, globex}, {{"backend", common::Secret("svc")}});
+  using Failure = Identity::Failure;
+  struct Case {
+    const char* key;
+    const char* tenant_header;
+    const char* tenant;
+    Failure failure;
+  };
+  const Case cases[] = {
+      {"k1", "", "acme", Failure::kNone},
+      {"k2", "globex", "acme", Failure::kNone},  // An ingest key's tenant is fixed.
+      {"k3", "", "globex", Failure::kNone},
+      {"", "", nullptr, Failure::kUnknownKey},
+      {"K1", "", nullptr, Failure::kUnknownKey},
+      {"svc", "", nullptr, Failure::kTenantMissing},
+      {"svc", "globex", "globex", Failure::kNone},
+      {"svc", "initech", nullptr, Failure::kTenantUnknown},
+  };
+  for (const Case& c : cases) {
+    const Identity identity = Identify(tenants, c.key, c.tenant_header);
+    EXPECT_EQ(identity.failure, c.failure) << c.key << "/" << c.tenant_header;
+    EXPECT_EQ(identity.tenant == nullptr ? "" : identity.tenant->id, c.tenant ? c.tenant : "");
+    EXPECT_EQ(identity.service_key, std::string(c.key) == "svc");
+  }
+}
+
+TEST(Admission, BoundsTheBytesInFlightAndGivesThemBack) {
+  Admission admission(1'000, [] { return std::nullopt; });
+  EXPECT_FALSE(admission.TryReserve(600));
+  const auto refusal = admission.TryReserve(401);
+  ASSERT_TRUE(refusal);
+  EXPECT_STREQ(refusal->code, "overloaded");
+  EXPECT_EQ(admission.in_flight_bytes(), 600U);
+  {
+    EXPECT_FALSE(admission.TryReserve(400));
+    Reservation first(admission, 400);
+    Reservation second = std::move(first);
+    EXPECT_EQ(admission.in_flight_bytes(), 1'000U);
+  }
+  EXPECT_EQ(admission.in_flight_bytes(), 600U);
+}
+
+TEST(Admission, RefusesWhileNothingCanBeStoredAndWhileDraining) {
+  std::optional<std::string> problem = "disk full";
+  Admission admission(1'000, [&] { return problem; });
+  EXPECT_STREQ(admission.TryReserve(1)->code, "storage_unavailable");
+  EXPECT_EQ(admission.TryReserve(1)->message, "disk full");
+  problem.reset();
+  EXPECT_FALSE(admission.TryReserve(1));
+  admission.StartDraining();
+  EXPECT_STREQ(admission.TryReserve(1)->code, "shutting_down");
+}
+
+TEST(Admission, HoldsItsBoundUnderConcurrency) {
+  Admission admission(10, [] { return std::nullopt; });
+  std::atomic<int> inside{0};
+  std::atomic<int> worst{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20'000; ++i) {
+        if (admission.TryReserve(5)) continue;
+        const int now = ++inside;
+        int seen = worst.load();
+        while (now > seen && !worst.compare_exchange_weak(seen, now)) {
+        }
+        --inside;
+        admission.Release(5);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_LE(worst.load(), 2);
+  EXPECT_EQ(admission.in_flight_bytes(), 0U);
+}
+
+TEST(Answers, SuccessIsExactlyWhatSegmentAnswers) {
+  const auto response = Success();
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.content_type, "application/json");
+  EXPECT_EQ(response.body, R"({"success":true})");
+}
+
+TEST(Answers, RefusedEventsAreListed) {
+  const auto response = PartialSuccess(
+      2, {{.index = 1, .code = "no_user_anon_id", .message = "a \"quote\"", .event = ""}});
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(Json::parse(response.body), Json::parse(R"({"success":true,"accepted":2,"rejected":[
+                {"index":1,"code":"no_user_anon_id","message":"a \"quote\""}]})"));
+}
+
+TEST(Answers, ErrorsHaveWhatEveryClientReads) {
+  const auto response = Refusal(400, "payload_too_large", "Exceed payload limit");
+  EXPECT_EQ(response.status, 400);
+  EXPECT_EQ(Json::parse(response.body), (Json{{"success", false},
+                                              {"code", "payload_too_large"},
+                                              {"message", "Exceed payload limit"},
+                                              {"error", "Exceed payload limit"}}));
+}
+
+TEST(Answers, OverloadSaysWhenToComeBack) {
+  for (const int status : {429, 503}) {
+    const auto response = RefusalForNow(status, "overloaded", "later", 7);
+    std::string retry_after;
+    std::string reset;
+    for (const auto& [name, value] : response.headers) {
+      if (name == "Retry-After") retry_after = value;
+      if (name == "X-RateLimit-Reset") reset = value;
+    }
+    EXPECT_EQ(retry_after, "7");
+    EXPECT_EQ(reset, status == 429 ? "7" : "");
+  }
+}
+
+}  // namespace
+}  // namespace gateway::ingest

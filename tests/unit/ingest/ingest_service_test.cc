@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The ingest without sockets: header and body in, answer and queue out.
+#include "gateway/ingest/ingest_service.h"
+
+#include <gtest/gtest.h>
+#include <prometheus/registry.h>
+
+#include <boost/asio/io_context.hpp>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "common/strings.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/memory_queue.h"
+
+namespace gateway::ingest {
+namespace {
+
+using common::net::ReadBody;
+using common::net::RequestHead;
+using common::net::Responder;
+using common::net::Response;
+using Json = nlohmann::json;
+
+class AnswerSink final : public Responder::Sink {
+ public:
+  void Answer(Response response) override { answer = std::move(response); }
+  boost::asio::any_io_executor Executor() override { return io.get_executor(); }
+
+  boost::asio::io_context io;
+  std::optional<Response> answer;
+};
+
+class FixedTenants final : public pipeline::TenantView {
+ public:
+  std::shared_ptr<const pipeline::TenantSnapshot> snapshot;
+  std::shared_ptr<const pipeline::TenantSnapshot> Current() const override { return snapshot; }
+};
+
+struct Request {
+  std::string path = "/v1/track";
+  std::string body = R"({"userId":"u","event":"e","messageId":"m"})";
+  std::map<std::string, std::string> headers = {
+      {"Authorization", "Basic " + common::Base64Encode("acme-key:")}};
+  std::string method = "POST";
+};
+
+Request With(std::string path, std::string body) {
+  Request request;
+  request.path = std::move(path);
+  request.body = std::move(body);
+  return request;
+}
+
+class IngestServiceTest : public testing::Test {
+ protected:
+  IngestServiceTest() {
+    std::vector<pipeline::Tenant> tenants;
+    for (const auto& [id, mode] : {std::pair{"acme", pipeline::TenantMode::kEnabled},
+                                   std::pair{"paused", pipeline::TenantMode::kPaused},
+                                   std::pair{"off", pipeline::TenantMode::kNotForwarded}}) {
+      pipeline::Tenant tenant;
+      tenant.id = id;
+      tenant.log = queue_.OpenLog(id)->log;
+      tenant.mode = mode;
+      tenant.ingest_keys = {common::Secret(std::string(id) + "-key")};
+      tenants.push_back(tenant);
+    }
+    view_.snapshot = std::make_shared<pipeline::TenantSnapshot>(
+        tenants, std::vector<pipeline::ServiceKey>{{"backend", common::Secret("service-key")}});
+    service_ =
+        std::make_unique<IngestService>(IngestOptions{.limits = {.max_event_bytes = 32'768,
+                                                                 .max_batch_events = 2'500,
+                                                                 .max_batch_bytes = 524'288,
+                                                                 .max_merged_bytes = 4'000'000,
+                                                                 .max_message_id_bytes = 100,
+                                                                 .max_depth = 128},
+                                                      .retry_after_seconds = 3},
+                                        clock_, view_, queue_, admission_, registry_);
+  }
+
+  Response Send(const Request& request) {
+    const auto exchange = service_->NewExchange();
+    RequestHead head;
+    head.method = request.method;
+    head.path = request.path;
+    head.content_length = request.body.size();
+    head.header = [&](std::string_view name) -> std::string_view {
+      const auto it = request.headers.find(std::string(name));
+      return it == request.headers.end() ? std::string_view() : it->second;
+    };
+    auto verdict = exchange->OnHead(head);
+    if (auto* refusal = std::get_if<Response>(&verdict)) return std::move(*refusal);
+    EXPECT_LE(request.body.size(), std::get<ReadBody>(verdict).max_bytes);
+    std::string body;
+    body.reserve(request.body.size() + common::net::kBodyPadding);
+    body = request.body;
+    const auto sink = std::make_shared<AnswerSink>();
+    exchange->OnBody(std::move(body), Responder(sink));
+    EXPECT_TRUE(sink->answer.has_value());
+    EXPECT_EQ(admission_.in_flight_bytes(), 0U) << "every answer gives its reservation back";
+    return sink->answer.value_or(Response{});
+  }
+
+  std::string CodeOf(const Response& response) {
+    const Json json = Json::parse(response.body);
+    EXPECT_EQ(json.at("success"), false);
+    EXPECT_TRUE(json.at("message").is_string());
+    EXPECT_EQ(json.at("message"), json.at("error"));
+    return json.at("code");
+  }
+
+  pipeline::LogId LogOf(const std::string& tenant) { return view_.snapshot->FindById(tenant)->log; }
+
+  double Counter(const std::string& name, const std::map<std::string, std::string>& labels = {}) {
+    for (const auto& family : registry_.Collect()) {
+      if (family.name != "segment_gateway_" + name) continue;
+      for (const auto& metric : family.metric) {
+        std::map<std::string, std::string> have;
+        for (const auto& label : metric.label) have[label.name] = label.value;
+        if (have == labels) return metric.counter.value;
+      }
+    }
+    return 0;
+  }
+
+  tests::FakeClock clock_;
+  tests::MemoryQueue queue_;
+  FixedTenants view_;
+  prometheus::Registry registry_;
+  Admission admission_{100'000'000, [] { return std::nullopt; }};
+  std::unique_ptr<IngestService> service_;
+};
+
+TEST_F(IngestServiceTest, StoresASingleCallForTheKeysTenant) {
+  const Response response = Send(Request{});
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, R"({"success":true})");
+  const auto events = queue_.PendingEvents(LogOf("acme"));
+  ASSERT_EQ(events.size(), 1U);
+  const Json event = Json::parse(events[0]);
+  EXPECT_EQ(event.at("type"), "track");
+  EXPECT_EQ(event.at("messageId"), "m");
+  EXPECT_EQ(event.at("timestamp"), common::FormatTimestamp(clock_.Wall()));
+  EXPECT_EQ(Counter("events_accepted_total"), 1);
+  EXPECT_EQ(Counter("ingest_requests_total", {{"route", "track"}, {"code", "200"}}), 1);
+}
+
+TEST_F(IngestServiceTest, TheKeyMayComeInTheBodyWhereverItStands) {
+  for (const char* body : {R"({"writeKey":"acme-key","userId":"u","event":"e"})",
+                           R"({"userId":"u","event":"e","write\u004bey":"acme-key"})"}) {
+    Request request = With("/v1/track", body);
+    request.headers.clear();
+    EXPECT_EQ(Send(request).status, 200) << body;
+  }
+  Request batch =
+      With("/v1/batch",
+           R"({"batch":[{"type":"track","userId":"u","event":"e"}],"writeKey":"acme-key"})");
+  batch.headers.clear();
+  EXPECT_EQ(Send(batch).status, 200);
+  for (const auto& event : queue_.PendingEvents(LogOf("acme"))) {
+    EXPECT_EQ(event.find("acme-key"), std::string::npos) << event;
+  }
+  EXPECT_EQ(queue_.PendingEvents(LogOf("acme")).size(), 3U);
+}
+
+TEST_F(IngestServiceTest, TheHeaderDecidesAndTheBodysKeyIsStripped) {
+  const Response response =
+      Send(With("/v1/track", R"({"writeKey":"paused-key","userId":"u","event":"e"})"));
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(queue_.PendingEvents(LogOf("acme")).size(), 1U);
+  EXPECT_TRUE(queue_.PendingEvents(LogOf("paused")).empty());
+  EXPECT_EQ(queue_.PendingEvents(LogOf("acme"))[0].find("paused-key"), std::string::npos);
+}
+
+TEST_F(IngestServiceTest, RefusalsBeforeTheBody) {
+  struct Case {
+    const char* name;
+    Request request;
+    int status;
+    const char* code;
+  };
+  Request get;
+  get.method = "GET";
+  Request wrong_key;
+  wrong_key.headers["Authorization"] = "Basic " + common::Base64Encode("nobody:");
+  Request bearer;
+  bearer.headers["Authorization"] = "Bearer x";
+  Request garbage;
+  garbage.headers["Authorization"] = "Basic \x01";
+  Request gzip;
+  gzip.headers["Content-Encoding"] = "gzip";
+  Request service;
+  service.headers["Authorization"] = "Basic " + common::Base64Encode("service-key:");
+  Request stranger = service;
+  stranger.headers["X-Tenant-Id"] = "nobody";
+  const Case cases[] = {
+      {"path", With("/v1/nothing", "{}"), 404, "not_found"},
+      {"method", get, 405, "method_not_allowed"},
+      {"unknown key", wrong_key, 401, "invalid_write_key"},
+      {"bearer", bearer, 401, "unsupported_authorization"},
+      {"not base64", garbage, 401, "malformed_authorization"},
+      {"gzip", gzip, 415, "unsupported_content_encoding"},
+      {"service key alone", service, 400, "tenant_missing"},
+      {"service key, unknown tenant", stranger, 400, "tenant_unknown"},
+      {"single too large", With("/v1/track", std::string(32'769, ' ')), 400, "payload_too_large"},
+      {"batch too large", With("/v1/batch", std::string(524'289, ' ')), 400, "payload_too_large"},
+  };
+  for (const Case& c : cases) {
+    const Response response = Send(c.request);
+    EXPECT_EQ(response.status, c.status) << c.name;
+    EXPECT_EQ(CodeOf(response), c.code) << c.name;
+  }
+  EXPECT_TRUE(queue_.PendingEvents(LogOf("acme")).empty());
+}
+
+TEST_F(IngestServiceTest, AServiceKeySendsForTheTenantItNames) {
+  Request request;
+  request.headers["Authorization"] = "Basic " + common::Base64Encode("service-key:");
+  request.headers["X-Tenant-Id"] = "paused";
+  EXPECT_EQ(Send(request).status, 200);
+  EXPECT_EQ(queue_.PendingEvents(LogOf("paused")).size(), 1U);
+}
+
+TEST_F(IngestServiceTest, BodiesThatAreNoEventsAreRefusedWhole) {
+  for (const char* body : {"", "{", "[]", "5", "{\"userId\":tru}", "\xff\xfe", "{}x"}) {
+    const Response response = Send(With("/v1/track", body));
+    EXPECT_EQ(response.status, 400) << body;
+    CodeOf(response);
+  }
+  Request no_key = With("/v1/track", R"({"userId":"u","event":"e"})");
+  no_key.headers.clear();
+  const Response response = Send(no_key);
+  EXPECT_EQ(response.status, 401);
+  EXPECT_EQ(CodeOf(response), "missing_write_key");
+}
+
+TEST_F(IngestServiceTest, ABadEventIsListedAndKeptAndTheRestGoesOn) {
+  const Response response = Send(With("/v1/batch", R"({"batch":[
+      {"type":"track","userId":"u","event":"one"},
+      {"type":"track","event":"nobody"},
+      {"type":"track","userId":"u","event":"three"}]})"));
+  EXPECT_EQ(response.status, 200);
+  const Json json = Json::parse(response.body);
+  EXPECT_EQ(json.at("success"), true);
+  EXPECT_EQ(json.at("accepted"), 2);
+  ASSERT_EQ(json.at("rejected").size(), 1U);
+  EXPECT_EQ(json.at("rejected")[0].at("index"), 1);
+  EXPECT_EQ(json.at("rejected")[0].at("code"), "no_user_anon_id");
+  EXPECT_EQ(queue_.PendingEvents(LogOf("acme")).size(), 2U);
+  const auto letters = queue_.DeadLetters(LogOf("acme"));
+  ASSERT_EQ(letters.size(), 1U);
+  EXPECT_EQ(letters[0].stage, pipeline::DeadLetterStage::kIngest);
+  EXPECT_EQ(letters[0].code, "no_user_anon_id");
+  EXPECT_NE(letters[0].event.find("nobody"), std::string::npos);
+  EXPECT_EQ(Counter("ingest_rejected_events_total", {{"reason", "no_user_anon_id"}}), 1);
+  EXPECT_EQ(Counter("events_accepted_total"), 2);
+}
+
+TEST_F(IngestServiceTest, AnEmptyBatchIsFineAndStoresNothing) {
+  const Response response = Send(With("/v1/batch", R"({"batch":[]})"));
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, R"({"success":true})");
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 0U);
+}
+
+TEST_F(IngestServiceTest, ASwitchedOffTenantIsAnsweredAndNotStored) {
+  Request request;
+  request.headers["Authorization"] = "Basic " + common::Base64Encode("off-key:");
+  EXPECT_EQ(Send(request).body, R"({"success":true})");
+  EXPECT_EQ(queue_.State(LogOf("off")).tail, 0U);
+  EXPECT_EQ(Counter("events_not_forwarded_total"), 1);
+  EXPECT_EQ(Counter("events_accepted_total"), 0);
+}
+
+TEST_F(IngestServiceTest, APausedTenantIsStored) {
+  Request request;
+  request.headers["Authorization"] = "Basic " + common::Base64Encode("paused-key:");
+  EXPECT_EQ(Send(request).status, 200);
+  EXPECT_EQ(queue_.State(LogOf("paused")).tail, 1U);
+}
+
+TEST_F(IngestServiceTest, NothingIsAcknowledgedThatTheQueueDidNotTake) {
+  const std::pair<common::ErrorCode, const char*> cases[] = {
+      {common::ErrorCode::kIo, "storage_unavailable"},
+      {common::ErrorCode::kUnavailable, "overloaded"}};
+  for (const auto& [error, code] : cases) {
+    queue_.FailAppends(common::Error{error, "why"});
+    const Response response = Send(Request{});
+    EXPECT_EQ(response.status, 503);
+    EXPECT_EQ(CodeOf(response), code);
+    ASSERT_FALSE(response.headers.empty());
+    EXPECT_EQ(response.headers[0], (std::pair<std::string_view, std::string>("Retry-After", "3")));
+  }
+  EXPECT_EQ(Counter("events_accepted_total"), 0);
+}
+
+TEST_F(IngestServiceTest, ADrainingGatewayRefusesBeforeTheBody) {
+  admission_.StartDraining();
+  const Response response = Send(Request{});
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(CodeOf(response), "shutting_down");
+}
+
+TEST_F(IngestServiceTest, ProtocolErrorsSpeakTheListenersFormat) {
+  const auto exchange = service_->NewExchange();
+  const std::pair<int, std::pair<int, const char*>> cases[] = {
+      {400, {400, "bad_request"}},          {408, {503, "request_timeout"}},
+      {413, {400, "payload_too_large"}},    {431, {431, "header_too_large"}},
+      {503, {503, "too_many_connections"}},
+  };
+  for (const auto& [status, want] : cases) {
+    const Response response = exchange->OnProtocolError(status, "why");
+    EXPECT_EQ(response.status, want.first) << status;
+    EXPECT_EQ(CodeOf(response), want.second) << status;
+  }
+}
+
+}  // namespace
+}  // namespace gateway::ingest
