@@ -17,8 +17,8 @@
 namespace common::net {
 namespace {
 
-using test_support::HttpAnswer;
-using test_support::RawHttpClient;
+using tests::HttpAnswer;
+using tests::RawHttpClient;
 using End = RawHttpClient::End;
 using ::testing::HasSubstr;
 

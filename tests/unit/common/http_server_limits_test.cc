@@ -14,9 +14,9 @@
 namespace common::net {
 namespace {
 
-using test_support::HttpAnswer;
-using test_support::RawHttpClient;
 using ::testing::HasSubstr;
+using tests::HttpAnswer;
+using tests::RawHttpClient;
 
 constexpr Duration kSoon = std::chrono::milliseconds(300);
 

@@ -20,10 +20,10 @@
 namespace common::net {
 namespace {
 
-using test_support::HttpAnswer;
-using test_support::RawHttpClient;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using tests::HttpAnswer;
+using tests::RawHttpClient;
 
 TEST(HttpServer, GivesTheExchangeTheParsedHead) {
   FakeService service;

@@ -17,7 +17,7 @@
 namespace common::net {
 namespace {
 
-using test_support::RawHttpClient;
+using tests::RawHttpClient;
 using End = RawHttpClient::End;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
