@@ -123,11 +123,52 @@ TEST_F(HttpsTlsTest, ServerThatHangsUpInTheHandshake) {
 }
 
 TEST_F(HttpsTlsTest, HandshakeThatNeverEnds) {
-  options_.connect_timeout = 50ms;
+  options_.connect_timeout = 200ms;
   ScriptedServer server([](Peer& peer) { peer.AwaitClose(); });
   EXPECT_EQ(AskInVain(Secure(server), TransportError::kTimeout),
-            "the TLS handshake with api.test was not over within 0.05 s");
+            "the TLS handshake with api.test was not over within 0.2 s");
   EXPECT_TRUE(Until([&] { return server.closed() == 1; }));
+}
+
+TEST_F(HttpsTlsTest, OneBadAddressDoesNotStopTheOthers) {
+  ScriptedServer good({.certificate = authority_.Issue("api.test")}, ScriptedServer::Always(ok_));
+  ScriptedServer mute([](Peer& peer) { peer.AwaitClose(); });
+  ScriptedServer rude([](Peer& peer) {
+    peer.AwaitBytes();
+    peer.ResetOnClose();
+  });
+  ScriptedServer wrong({.certificate = authority_.Issue("evil.test")}, ScriptedServer::Always(ok_));
+  const struct {
+    const char* name;
+    ScriptedServer& bad;
+    common::Duration timeout;
+    std::optional<TransportError> first;  ///< How the first request ends; nullopt: well.
+  } kCases[] = {
+      {"mute", mute, 20s, std::nullopt},
+      {"mute, and no time is left", mute, 50ms, TransportError::kTimeout},
+      {"rude", rude, 20s, std::nullopt},
+      {"wrong certificate", wrong, 20s, TransportError::kTls},
+  };
+  options_.connect_timeout = 1s;
+  for (const auto& c : kCases) {
+    SCOPED_TRACE(c.name);
+    options_.resolve = [&](const std::string&, std::uint16_t,
+                           const common::net::ResolveDone& done) {
+      const auto local = boost::asio::ip::address_v4::loopback();
+      done(common::net::Addresses{{local, c.bad.port()}, {local, good.port()}});
+    };
+    transport_.reset();
+    const std::size_t before = c.bad.accepted();
+    auto request = Secure(good);
+    request.timeout = c.timeout;
+    if (c.first) {
+      AskInVain(request, *c.first);
+    } else {
+      EXPECT_EQ(Ask(request).status, 200);
+    }
+    EXPECT_EQ(Ask(Secure(good)).status, 200);
+    EXPECT_EQ(c.bad.accepted(), before + 1) << "the good address comes first from then on";
+  }
 }
 
 TEST_F(HttpsTlsTest, TruncatedAnswersAreNotBelieved) {
