@@ -62,13 +62,14 @@ Status MakeDirectory(rocksdb::Env* env, const std::string& path) {
 
 }  // namespace
 
-RocksStore::RocksStore(std::unique_ptr<Lock> lock) : lock_(std::move(lock)) {}
+RocksStore::RocksStore(std::unique_ptr<Lock> lock, StoreHealth& health)
+    : lock_(std::move(lock)), health_(health) {}
 
 RocksStore::~RocksStore() {
   if (db_ == nullptr) return;
   // Settlements were written without a sync of their own; sync them, so that a clean stop
-  // sends nothing twice.
-  db_->SyncWAL().PermitUncheckedError();
+  // sends nothing twice. After a failed write RocksDB must not be asked: it aborts.
+  if (health_.ok()) db_->SyncWAL().PermitUncheckedError();
   for (rocksdb::ColumnFamilyHandle* handle : families_) {
     if (handle != nullptr) db_->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
   }
@@ -97,8 +98,8 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
                     "storage.path of its own (" +
                     locked.ToString() + ")");
   }
-  std::unique_ptr<RocksStore> store(new RocksStore(std::move(lock)));
-  if (Status opened = store->OpenDatabase(options, health); !opened) {
+  std::unique_ptr<RocksStore> store(new RocksStore(std::move(lock), health));
+  if (Status opened = store->OpenDatabase(options); !opened) {
     return tl::unexpected(std::move(opened.error()));
   }
   if (Status known = store->CheckVersion(options.path); !known) {
@@ -107,9 +108,9 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
   return store;
 }
 
-Status RocksStore::OpenDatabase(const Options& options, StoreHealth& health) {
+Status RocksStore::OpenDatabase(const Options& options) {
   const rocksdb::DBOptions db_options =
-      MakeDbOptions(options, std::make_shared<HealthListener>(health));
+      MakeDbOptions(options, std::make_shared<HealthListener>(health_));
   std::vector<rocksdb::ColumnFamilyDescriptor> wanted = MakeFamilies(options);
   std::vector<std::string> existing;
   // Fails when there is no store yet, and then there is no unknown family either.

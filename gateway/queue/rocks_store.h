@@ -57,11 +57,12 @@ class RocksStore {
  private:
   struct Lock;
 
-  explicit RocksStore(std::unique_ptr<Lock> lock);
-  common::Status OpenDatabase(const Options& options, StoreHealth& health);
+  RocksStore(std::unique_ptr<Lock> lock, StoreHealth& health);
+  common::Status OpenDatabase(const Options& options);
   common::Status CheckVersion(const std::string& path);
 
   std::unique_ptr<Lock> lock_;  ///< Released last.
+  StoreHealth& health_;
   std::unique_ptr<rocksdb::DB> db_;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families_{};
   /// Families that a newer release made; RocksDB wants every family opened.

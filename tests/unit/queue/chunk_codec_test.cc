@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/queue/chunk_codec.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+#include "tests/unit/queue/texts.h"
+
+namespace gateway::queue {
+namespace {
+
+constexpr common::WallTime kTime{std::chrono::milliseconds{1767323045678}};
+
+TEST(ChunkCodec, RoundTripKeepsTextsAndTime) {
+  const pipeline::EventBlock block = Block({R"({"a":1})", "", R"({"b":"ü"})"});
+  const EventRun run = WholeRun(block);
+  const auto made = EncodeChunk(3, 100, kTime, {&run, 1});
+  const auto read = DecodeChunk(3, 100, made->storage);
+  ASSERT_TRUE(read) << read.error().message;
+  for (const pipeline::Chunk* chunk : {made.get(), read->get()}) {
+    EXPECT_EQ(chunk->first, 100U);
+    EXPECT_EQ(chunk->end(), 103U);
+    EXPECT_EQ(chunk->accepted_at, kTime);
+    EXPECT_EQ(chunk->events, block.bytes);
+    EXPECT_EQ(chunk->Span(0, 1), R"({"a":1})");
+    EXPECT_EQ(chunk->Span(1, 1), "");
+    EXPECT_EQ(chunk->Span(1, 2), R"(,{"b":"ü"})");
+    EXPECT_EQ(chunk->Span(0, 3), block.bytes);
+  }
+}
+
+TEST(ChunkCodec, RunsOfSeveralBlocksAreJoined) {
+  const pipeline::EventBlock a = Block({"a0", "a1"});
+  const pipeline::EventBlock b = Block({"b0", "b1", "b2"});
+  const EventRun runs[] = {WholeRun(a),
+                           {.block = &b, .first = 1, .count = 2, .begin = 3, .length = 5}};
+  const auto chunk = EncodeChunk(1, 0, kTime, runs);
+  EXPECT_EQ(chunk->events, "a0,a1,b1,b2");
+  EXPECT_EQ(chunk->Span(1, 2), "a1,b1");
+  const auto read = DecodeChunk(1, 0, chunk->storage);
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ((*read)->ends, chunk->ends);
+}
+
+TEST(ChunkCodec, EveryFlippedBitIsFound) {
+  const std::string good = MakeChunk(1, 5, {"one", "two"})->storage;
+  for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
+    std::string bad = good;
+    bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
+    const auto read = DecodeChunk(1, 5, bad);
+    ASSERT_FALSE(read) << "bit " << bit;
+    EXPECT_EQ(read.error().code, common::ErrorCode::kDataLoss);
+  }
+}
+
+TEST(ChunkCodec, EveryTruncationIsFound) {
+  const std::string good = MakeChunk(1, 5, {"one", "two"})->storage;
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    EXPECT_FALSE(DecodeChunk(1, 5, good.substr(0, size))) << size;
+  }
+  EXPECT_FALSE(DecodeChunk(1, 5, good + "x"));
+}
+
+TEST(ChunkCodec, RecordUnderAnotherKeyIsFound) {
+  const std::string good = MakeChunk(1, 5, {"one"})->storage;
+  EXPECT_TRUE(DecodeChunk(1, 5, good));
+  EXPECT_FALSE(DecodeChunk(1, 6, good));
+  EXPECT_FALSE(DecodeChunk(2, 5, good));
+}
+
+TEST(ChunkCodec, GuessesTheCountOfADamagedRecordOnlyWhenBelievable) {
+  std::string record = MakeChunk(1, 5, {"one", "two", "three"})->storage;
+  record.back() = '?';
+  EXPECT_EQ(GuessChunkCount(record), 3U);
+  record[7] = '\xff';  // The highest byte of the count.
+  EXPECT_EQ(GuessChunkCount(record), 1U);
+  EXPECT_EQ(GuessChunkCount("short"), 1U);
+}
+
+}  // namespace
+}  // namespace gateway::queue

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Damaged records go to quarantine, are counted, and the events behind them flow.
+#include <gtest/gtest.h>
+
+#include "gateway/queue/record_key.h"
+#include "tests/unit/queue/queue_fixture.h"
+
+namespace gateway::queue {
+namespace {
+
+using pipeline::Seq;
+using Ranges = std::vector<std::pair<Seq, Seq>>;
+
+class DamageTest : public QueueFixture {
+ protected:
+  /// Four records of three events each: at 0, 3, 6 and 9.
+  void Fill() {
+    auto queue = Open();
+    log_ = (*queue)->OpenLog("acme")->log;
+    for (std::uint64_t first = 0; first < 12; first += 3) {
+      ASSERT_TRUE(queue->AppendTexts(log_, Numbered(first, 3)));
+    }
+  }
+  void Overwrite(Seq first, const std::string& value) {
+    Tamper([&](RocksStore& store) {
+      rocksdb::WriteBatch batch;
+      batch.Put(store.family(Family::kQueue), EncodeKey(EntryKey{log_, first}), value);
+      ASSERT_TRUE(store.Write(batch, true).ok());
+    });
+  }
+  void Remove(Seq first) {
+    Tamper([&](RocksStore& store) {
+      rocksdb::WriteBatch batch;
+      batch.Delete(store.family(Family::kQueue), EncodeKey(EntryKey{log_, first}));
+      ASSERT_TRUE(store.Write(batch, true).ok());
+    });
+  }
+  std::vector<std::pair<QuarantineKey, std::string>> Quarantined() {
+    std::vector<std::pair<QuarantineKey, std::string>> found;
+    Tamper([&](RocksStore& store) {
+      RangeScan scan(store, Family::kQuarantine, "", std::string(32, '\xff'));
+      for (scan->SeekToFirst(); scan->Valid(); scan->Next()) {
+        found.emplace_back(*DecodeQuarantineKey(scan.key()), scan.value());
+      }
+    });
+    return found;
+  }
+
+  pipeline::LogId log_ = 0;
+};
+
+TEST_F(DamageTest, DamagedRecordIsPassed) {
+  Fill();
+  Overwrite(0, "garbage");
+  {
+    auto queue = Open();
+    const auto batch = queue->Read(From(*(*queue)->State(log_)));
+    ASSERT_TRUE(batch) << batch.error().message;
+    EXPECT_EQ(batch->damaged, (Ranges{{0, 3}}));
+    EXPECT_EQ(Texts(*batch), Numbered(3, 9));
+    EXPECT_EQ(Metric("queue_quarantined_chunks_total"), 1);
+    EXPECT_EQ(Metric("queue_quarantined_events_total"), 3);
+    // Still pending until the cursor passes, then dead: the sum is kept at each moment.
+    EXPECT_EQ((*queue)->State(log_)->dead, 0U);
+    ASSERT_TRUE(queue->Settle({.log = log_, .cursor = {6, 0}, .finished_chunks = {3}}));
+    const auto state = (*queue)->State(log_);
+    EXPECT_EQ(state->dead, 3U);
+    EXPECT_EQ(state->delivered(), 3U);
+    EXPECT_EQ(state->pending(), 6U);
+  }
+  const auto quarantined = Quarantined();
+  ASSERT_EQ(quarantined.size(), 1U);
+  EXPECT_EQ(quarantined[0].first, (QuarantineKey{log_, 0, 3}));
+  EXPECT_EQ(quarantined[0].second, "garbage");
+  auto queue = Open();
+  EXPECT_EQ((*queue)->State(log_)->dead, 3U);
+}
+
+TEST_F(DamageTest, ReadingAgainCountsNothingTwice) {
+  Fill();
+  Overwrite(0, "garbage");
+  for (int opening = 0; opening < 2; ++opening) {
+    auto queue = Open();
+    for (int i = 0; i < 2; ++i) {
+      const auto batch = queue->Read(From(*(*queue)->State(log_)));
+      ASSERT_TRUE(batch);
+      EXPECT_EQ(batch->damaged, (Ranges{{0, 3}}));
+    }
+    EXPECT_EQ(Metric("queue_quarantined_events_total"), opening == 0 ? 3 : 0);
+  }
+  EXPECT_EQ(Quarantined().at(0).second, "garbage");
+  auto queue = Open();
+  ASSERT_TRUE(queue->Settle({.log = log_, .cursor = {12, 0}, .finished_chunks = {3, 6, 9}}));
+  EXPECT_EQ((*queue)->State(log_)->dead, 3U);
+  EXPECT_EQ((*queue)->State(log_)->delivered(), 9U);
+}
+
+TEST_F(DamageTest, BatchStopsBeforeDamageInTheMiddle) {
+  Fill();
+  Overwrite(6, "garbage");
+  auto queue = Open();
+  pipeline::ReadRequest request = From(*(*queue)->State(log_));
+  auto batch = queue->Read(request);
+  ASSERT_TRUE(batch);
+  EXPECT_TRUE(batch->damaged.empty());
+  EXPECT_EQ(Texts(*batch), Numbered(0, 6));
+  request.from = {6, 0};
+  batch = queue->Read(request);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->damaged, (Ranges{{6, 9}}));
+  EXPECT_EQ(Texts(*batch), Numbered(9, 3));
+}
+
+TEST_F(DamageTest, OnlyTheRestOfAHalfSettledRecordIsLost) {
+  Fill();
+  {
+    auto queue = Open();
+    ASSERT_TRUE(queue->Settle({.log = log_, .cursor = {3, 1}, .finished_chunks = {0}}));
+  }
+  Overwrite(3, "garbage");
+  auto queue = Open();
+  const auto batch = queue->Read(From(*(*queue)->State(log_)));
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->damaged, (Ranges{{4, 6}}));
+  EXPECT_EQ(Texts(*batch), Numbered(6, 6));
+  ASSERT_TRUE(queue->Settle({.log = log_, .cursor = {6, 0}, .finished_chunks = {3}}));
+  EXPECT_EQ((*queue)->State(log_)->dead, 2U);
+  EXPECT_EQ((*queue)->State(log_)->delivered(), 4U);
+}
+
+TEST_F(DamageTest, NeighboursAndTheLastRecordAreFoundToo) {
+  Fill();
+  for (const Seq first : {0U, 3U, 9U}) Overwrite(first, "garbage");
+  auto queue = Open();
+  // What the last record held cannot be known when its header is gone: at least one event.
+  EXPECT_EQ((*queue)->State(log_)->tail, 10U);
+  pipeline::ReadRequest request = From(*(*queue)->State(log_));
+  auto batch = queue->Read(request);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->damaged, (Ranges{{0, 3}, {3, 6}}));
+  EXPECT_EQ(Texts(*batch), Numbered(6, 3));
+  request.from = {9, 0};
+  batch = queue->Read(request);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->damaged, (Ranges{{9, 10}}));
+  EXPECT_TRUE(batch->slices.empty());
+  ASSERT_TRUE(queue->AppendTexts(log_, {"new"}));
+  ASSERT_TRUE(queue->Settle({.log = log_, .cursor = {10, 0}, .finished_chunks = {6}}));
+  EXPECT_EQ(Pending(*queue, log_), (std::vector<std::string>{"new"}));
+  EXPECT_EQ((*queue)->State(log_)->dead, 7U);
+}
+
+TEST_F(DamageTest, FlippedBitInTheLastRecordKeepsItsCount) {
+  Fill();
+  const auto chunk = MakeChunk(log_, 9, Numbered(9, 3));
+  std::string flipped = chunk->storage;
+  flipped.back() = '!';
+  Overwrite(9, flipped);
+  auto queue = Open();
+  EXPECT_EQ((*queue)->State(log_)->tail, 12U);
+}
+
+TEST_F(DamageTest, MissingRecordIsReportedAsDamage) {
+  Fill();
+  Remove(3);
+  {
+    auto queue = Open();
+    pipeline::ReadRequest request = From(*(*queue)->State(log_));
+    EXPECT_EQ(Texts(*queue->Read(request)), Numbered(0, 3));
+    request.from = {3, 0};
+    const auto batch = queue->Read(request);
+    ASSERT_TRUE(batch);
+    EXPECT_EQ(batch->damaged, (Ranges{{3, 6}}));
+    EXPECT_EQ(Texts(*batch), Numbered(6, 6));
+  }
+  EXPECT_EQ(Quarantined().at(0).first, (QuarantineKey{log_, 3, 6}));
+}
+
+}  // namespace
+}  // namespace gateway::queue

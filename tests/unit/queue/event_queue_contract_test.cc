@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What pipeline/event_queue.h promises, asked of the real queue (with and without its
+// memory of recent events) and of the fake that other tests build on.
+#include <gtest/gtest.h>
+
+#include <future>
+#include <memory>
+
+#include "gateway/pipeline/event_queue.h"
+#include "tests/support/memory_queue.h"
+#include "tests/unit/queue/queue_fixture.h"
+
+namespace gateway::queue {
+namespace {
+
+using common::ErrorCode;
+using common::Result;
+using common::Status;
+using pipeline::EventQueue;
+using pipeline::LogState;
+using pipeline::ReadBatch;
+using pipeline::ReadRequest;
+using pipeline::Seq;
+using pipeline::Settlement;
+
+class EventQueueContract : public QueueFixture, public testing::WithParamInterface<std::string> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == "memory") {
+      memory_ = std::make_unique<tests::MemoryQueue>();
+      queue_ = memory_.get();
+    } else {
+      rocks_ = Open(GetParam() == "hot" ? Defaults() : WithoutHotTail());
+      queue_ = &**rocks_;
+    }
+    log_ = queue_->OpenLog("acme")->log;
+  }
+
+  LogState State() const { return *queue_->OpenLog("acme"); }
+  Status Append(const std::vector<std::string>& texts) {
+    std::promise<Status> answer;
+    queue_->Append({.log = log_, .received_at = clock_.Wall(), .events = Block(texts)},
+                   [&](Status status) { answer.set_value(std::move(status)); });
+    return answer.get_future().get();
+  }
+  Result<ReadBatch> Read(ReadRequest request) {
+    std::promise<Result<ReadBatch>> answer;
+    queue_->Read(request, [&](Result<ReadBatch> batch) { answer.set_value(std::move(batch)); });
+    return answer.get_future().get();
+  }
+  Result<ReadBatch> ReadFrom(Seq chunk, std::uint32_t index, std::uint32_t max_events = 1000,
+                             std::uint64_t max_bytes = 1 << 20) {
+    return Read(
+        {.log = log_, .from = {chunk, index}, .max_events = max_events, .max_bytes = max_bytes});
+  }
+  Status Settle(Settlement settlement) {
+    std::promise<Status> answer;
+    queue_->Settle(std::move(settlement),
+                   [&](Status status) { answer.set_value(std::move(status)); });
+    return answer.get_future().get();
+  }
+
+  std::unique_ptr<tests::MemoryQueue> memory_;
+  std::unique_ptr<tests::RunningQueue> rocks_;
+  EventQueue* queue_ = nullptr;
+  pipeline::LogId log_ = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(Queues, EventQueueContract, testing::Values("memory", "hot", "cold"),
+                         [](const auto& param) { return param.param; });
+
+TEST_P(EventQueueContract, LogsAreOpenedOnce) {
+  EXPECT_EQ(queue_->OpenLog("acme")->log, log_);
+  const auto other = queue_->OpenLog("other");
+  ASSERT_TRUE(other);
+  EXPECT_NE(other->log, log_);
+  EXPECT_EQ(other->tenant, "other");
+  EXPECT_EQ(other->tail, 0U);
+}
+
+TEST_P(EventQueueContract, EventsComeBackInOrder) {
+  ASSERT_TRUE(Append(Numbered(0, 3)));
+  ASSERT_TRUE(Append(Numbered(3, 2)));
+  const auto batch = ReadFrom(0, 0);
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(Texts(*batch), Numbered(0, 5));
+  EXPECT_EQ(batch->events, 5U);
+  EXPECT_EQ(batch->bytes, std::string("e0,e1,e2,e3,e4").size());
+  EXPECT_EQ(batch->slices.front().chunk->accepted_at, clock_.Wall());
+  EXPECT_EQ(State().tail, 5U);
+  EXPECT_EQ(State().pending(), 5U);
+}
+
+TEST_P(EventQueueContract, ReadsStopAtTheirLimits) {
+  ASSERT_TRUE(Append(Numbered(0, 3)));
+  ASSERT_TRUE(Append(Numbered(3, 3)));
+  EXPECT_EQ(Texts(*ReadFrom(0, 0, 4)), Numbered(0, 4));
+  EXPECT_EQ(Texts(*ReadFrom(0, 0, 1000, 8)), Numbered(0, 3));
+  EXPECT_EQ(Texts(*ReadFrom(0, 0, 1000, 1)), Numbered(0, 1));
+  EXPECT_EQ(Texts(*ReadFrom(3, 1)), Numbered(4, 2));
+  EXPECT_EQ(Texts(*ReadFrom(0, 2, 2)), Numbered(2, 2));
+}
+
+TEST_P(EventQueueContract, NothingAtTheTail) {
+  const auto empty = ReadFrom(0, 0);
+  ASSERT_TRUE(empty);
+  EXPECT_TRUE(empty->slices.empty());
+  ASSERT_TRUE(Append({"a"}));
+  EXPECT_TRUE(ReadFrom(1, 0)->slices.empty());
+}
+
+TEST_P(EventQueueContract, SettlementMovesTheCursor) {
+  ASSERT_TRUE(Append(Numbered(0, 3)));
+  ASSERT_TRUE(Append(Numbered(3, 3)));
+  const pipeline::RetryState retry{.attempts = 2, .not_before = clock_.Wall()};
+  ASSERT_TRUE(Settle({.log = log_,
+                      .cursor = {3, 1},
+                      .finished_chunks = {0},
+                      .dead = {{.code = "segment_rejected", .event = "e2"}},
+                      .retry = retry}));
+  const LogState state = State();
+  EXPECT_EQ(state.cursor, (pipeline::Cursor{3, 1}));
+  EXPECT_EQ(state.retry, retry);
+  EXPECT_EQ(state.accepted(), 6U);
+  EXPECT_EQ(state.pending(), 2U);
+  EXPECT_EQ(state.dead, 1U);
+  EXPECT_EQ(state.delivered(), 3U);
+  EXPECT_EQ(Texts(*ReadFrom(3, 1)), Numbered(4, 2));
+  ASSERT_TRUE(Settle({.log = log_, .cursor = {6, 0}, .finished_chunks = {3}}));
+  EXPECT_EQ(State().pending(), 0U);
+  EXPECT_EQ(State().pending_bytes, 0U);
+}
+
+TEST_P(EventQueueContract, SettlementMayBeRepeated) {
+  ASSERT_TRUE(Append(Numbered(0, 3)));
+  const Settlement settlement{.log = log_, .cursor = {0, 2}};
+  ASSERT_TRUE(Settle(settlement));
+  ASSERT_TRUE(Settle(settlement));
+  EXPECT_EQ(State().delivered(), 2U);
+}
+
+TEST_P(EventQueueContract, WrongSettlementsAreRefused) {
+  ASSERT_TRUE(Append(Numbered(0, 3)));
+  ASSERT_TRUE(Append(Numbered(3, 3)));
+  ASSERT_TRUE(Settle({.log = log_, .cursor = {3, 0}, .finished_chunks = {0}}));
+  const LogState before = State();
+  const Settlement wrong[] = {
+      {.log = log_, .cursor = {0, 2}},                          // behind the cursor
+      {.log = log_, .cursor = {7, 0}},                          // beyond the tail
+      {.log = log_, .cursor = {3, 1}, .finished_chunks = {3}},  // not finished
+      {.log = log_ + 100, .cursor = {0, 0}},                    // no such log
+  };
+  for (const Settlement& settlement : wrong) {
+    const Status status = Settle(settlement);
+    ASSERT_FALSE(status);
+    EXPECT_EQ(status.error().code, ErrorCode::kInvalidArgument);
+  }
+  EXPECT_EQ(State().cursor, before.cursor);
+  EXPECT_EQ(Texts(*ReadFrom(3, 0)), Numbered(3, 3));
+}
+
+TEST_P(EventQueueContract, UnknownLogAndSettledPositionAreRefused) {
+  const auto unknown = Read({.log = log_ + 100, .max_events = 1, .max_bytes = 1});
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(Append(Numbered(0, 3)));
+  ASSERT_TRUE(Append(Numbered(3, 3)));
+  ASSERT_TRUE(Settle({.log = log_, .cursor = {3, 0}, .finished_chunks = {0}}));
+  const auto settled = ReadFrom(0, 0);
+  ASSERT_FALSE(settled);
+  EXPECT_EQ(settled.error().code, ErrorCode::kInvalidArgument);
+}
+
+TEST_P(EventQueueContract, ListenerHearsOfACommitBeforeTheCallerDoes) {
+  std::vector<std::string> order;
+  std::vector<pipeline::Committed> heard;
+  queue_->SetCommitListener([&](const std::vector<pipeline::Committed>& committed) {
+    order.push_back("listener");
+    heard = committed;
+  });
+  std::promise<void> answered;
+  queue_->Append({.log = log_, .received_at = clock_.Wall(), .events = Block({"ab", "c"})},
+                 [&](Status) {
+                   order.push_back("done");
+                   answered.set_value();
+                 });
+  answered.get_future().get();
+  EXPECT_EQ(order, (std::vector<std::string>{"listener", "done"}));
+  ASSERT_EQ(heard.size(), 1U);
+  EXPECT_EQ(heard[0].log, log_);
+  EXPECT_EQ(heard[0].events, 2U);
+  EXPECT_EQ(heard[0].bytes, 4U);
+  EXPECT_EQ(heard[0].tail, 2U);
+  EXPECT_EQ(heard[0].accepted_at, clock_.Wall());
+}
+
+TEST_P(EventQueueContract, RefusedEventsAreKeptButNotCounted) {
+  std::promise<Status> answer;
+  queue_->Append({.log = log_,
+                  .received_at = clock_.Wall(),
+                  .events = Block({"good"}),
+                  .rejected = {{.stage = pipeline::DeadLetterStage::kIngest,
+                                .code = "no_user_anon_id",
+                                .event = "bad"}}},
+                 [&](Status status) { answer.set_value(std::move(status)); });
+  ASSERT_TRUE(answer.get_future().get());
+  EXPECT_EQ(State().accepted(), 1U);
+  EXPECT_EQ(State().dead, 0U);
+  EXPECT_EQ(Texts(*ReadFrom(0, 0)), (std::vector<std::string>{"good"}));
+  if (memory_ != nullptr) {
+    EXPECT_EQ(memory_->DeadLetters(log_).at(0).code, "no_user_anon_id");
+  } else {
+    EXPECT_EQ((*rocks_)->ReadDeadLetters(log_, 0, 10)->at(0).second.code, "no_user_anon_id");
+  }
+}
+
+}  // namespace
+}  // namespace gateway::queue

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The disk refuses: nothing of it is acknowledged, nothing acknowledged is lost, and the
+// queue says so and comes back when the disk does.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <rocksdb/env.h>
+
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "tests/support/fault_file_system.h"
+#include "tests/unit/queue/queue_fixture.h"
+
+namespace gateway::queue {
+namespace {
+
+using common::ErrorCode;
+using common::Status;
+using Op = tests::FaultFileSystem::Op;
+using testing::HasSubstr;
+
+class FaultTest : public QueueFixture {
+ protected:
+  FaultTest()
+      : disk_(std::make_shared<tests::FaultFileSystem>()), env_(rocksdb::NewCompositeEnv(disk_)) {}
+
+  Options OnFaultyDisk() const {
+    Options options = Defaults();
+    options.env = env_.get();
+    return options;
+  }
+  static rocksdb::IOStatus NoSpace() {
+    rocksdb::IOStatus status = rocksdb::IOStatus::NoSpace("injected");
+    status.SetRetryable(true);  // As the real file system does.
+    return status;
+  }
+  /// Appends until it is accepted. The queue probes the disk on its own, every 10 ms.
+  static void AppendWhenRecovered(tests::RunningQueue& queue, pipeline::LogId log,
+                                  const std::string& text) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (std::chrono::steady_clock::now() < until) {
+      if (queue.AppendTexts(log, {text})) return;
+      std::this_thread::yield();
+    }
+    FAIL() << "did not recover: " << queue->health().reason;
+  }
+
+  std::shared_ptr<tests::FaultFileSystem> disk_;
+  std::unique_ptr<rocksdb::Env> env_;
+};
+
+TEST_F(FaultTest, FullDiskRefusesAndRecovers) {
+  auto queue = Open(OnFaultyDisk());
+  const auto log = (*queue)->OpenLog("acme")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, {"before"}));
+  disk_->Fail(Op::kSync, ".log", NoSpace());
+  for (int i = 0; i < 3; ++i) {
+    const Status refused = queue->AppendTexts(log, {"refused"});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kIo);
+    EXPECT_THAT(refused.error().message, HasSubstr("pace"));
+  }
+  EXPECT_FALSE((*queue)->health().ok);
+  EXPECT_FALSE((*queue)->health().needs_restart);
+  EXPECT_THAT((*queue)->health().reason, HasSubstr("injected"));
+  EXPECT_EQ(Metric("queue_healthy"), 0);
+  EXPECT_EQ(Metric("queue_commit_errors_total"), 1);
+  // Reads go on, and the log stands where it stood.
+  EXPECT_EQ((*queue)->State(log)->tail, 1U);
+  EXPECT_EQ(Pending(*queue, log), (std::vector<std::string>{"before"}));
+
+  disk_->Heal();
+  AppendWhenRecovered(*queue, log, "after");
+  EXPECT_TRUE((*queue)->health().ok);
+  EXPECT_EQ(Metric("queue_healthy"), 1);
+  EXPECT_EQ(Pending(*queue, log), (std::vector<std::string>{"before", "after"}));
+  queue.reset();
+  queue = Open();
+  EXPECT_EQ(Pending(*queue, log), (std::vector<std::string>{"before", "after"}));
+}
+
+TEST_F(FaultTest, FailedAppendOfTheLogFileRecoversToo) {
+  auto queue = Open(OnFaultyDisk());
+  const auto log = (*queue)->OpenLog("acme")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, {"before"}));
+  for (const std::size_t torn_at : {0UL, 5UL, 1000000UL}) {
+    disk_->Fail(Op::kAppend, ".log", NoSpace(), torn_at);
+    ASSERT_FALSE(queue->AppendTexts(log, {"refused"}));
+    disk_->Heal();
+    AppendWhenRecovered(*queue, log, "after " + std::to_string(torn_at));
+  }
+  const std::vector<std::string> expected{"before", "after 0", "after 5", "after 1000000"};
+  EXPECT_EQ(Pending(*queue, log), expected);
+  queue.reset();
+  queue = Open();
+  EXPECT_EQ(Pending(*queue, log), expected);
+}
+
+TEST_F(FaultTest, RefusedEventsMayComeBackOnlyWhole) {
+  // The bytes reached the file, the sync did not succeed, and the process dies.
+  auto queue = Open(OnFaultyDisk());
+  const auto log = (*queue)->OpenLog("acme")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, {"before"}));
+  disk_->Fail(Op::kSync, ".log", NoSpace());
+  ASSERT_FALSE(queue->AppendTexts(log, {"refused 1", "refused 2"}));
+  Options killed = Defaults();
+  killed.path = dir_ / "killed";
+  std::filesystem::copy(path(), killed.path);
+  auto after = Open(killed);
+  EXPECT_EQ(Pending(*after, log), (std::vector<std::string>{"before", "refused 1", "refused 2"}));
+  EXPECT_EQ((*after)->State(log)->tail, 3U);
+  ASSERT_TRUE(after->AppendTexts(log, {"new"}));
+  EXPECT_EQ(Pending(*after, log),
+            (std::vector<std::string>{"before", "refused 1", "refused 2", "new"}));
+}
+
+TEST_F(FaultTest, SeqsOfARefusedCommitNeverMixWithLaterOnes) {
+  // The refused commit made two records, at 1 and behind it. The accepted one that follows
+  // is shorter: whatever a recovery replays, only accepted events may be there.
+  Options options = OnFaultyDisk();
+  options.max_chunk_bytes = 10;
+  auto queue = Open(options);
+  const auto log = (*queue)->OpenLog("acme")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, {"before"}));
+  disk_->Fail(Op::kSync, ".log", NoSpace());
+  ASSERT_FALSE(queue->AppendTexts(log, {"refused 1", "refused 2", "refused 3"}));
+  disk_->Heal();
+  AppendWhenRecovered(*queue, log, "after");
+  Options killed = Defaults();
+  killed.path = dir_ / "killed";
+  std::filesystem::copy(path(), killed.path);
+  auto after = Open(killed);
+  EXPECT_EQ((*after)->State(log)->tail, 2U);
+  EXPECT_EQ(Pending(*after, log), (std::vector<std::string>{"before", "after"}));
+}
+
+TEST_F(FaultTest, RefusedSettlementIsRepeatedWithoutDoubleDeadLetters) {
+  auto queue = Open(OnFaultyDisk());
+  const auto log = (*queue)->OpenLog("acme")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, Numbered(0, 3)));
+  const pipeline::Settlement settlement{
+      .log = log, .cursor = {3, 0}, .finished_chunks = {0}, .dead = {{.event = "e1"}}};
+  disk_->Fail(Op::kAppend, ".log", NoSpace());
+  const Status refused = queue->Settle(settlement);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kIo);
+  EXPECT_EQ((*queue)->State(log)->cursor, pipeline::Cursor{});
+  EXPECT_EQ(Pending(*queue, log), Numbered(0, 3));
+  disk_->Heal();
+  AppendWhenRecovered(*queue, log, "e3");
+  ASSERT_TRUE(queue->Settle(settlement));
+  queue.reset();
+  queue = Open();
+  EXPECT_EQ((*queue)->ReadDeadLetters(log, 0, 10)->size(), 1U);
+  EXPECT_EQ((*queue)->State(log)->dead, 1U);
+  EXPECT_EQ(Pending(*queue, log), Numbered(3, 1));
+}
+
+TEST_F(FaultTest, IoErrorAsksForARestart) {
+  auto queue = Open(OnFaultyDisk());
+  const auto log = (*queue)->OpenLog("acme")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, {"before"}));
+  disk_->Fail(Op::kSync, ".log", rocksdb::IOStatus::IOError("injected"));
+  ASSERT_FALSE(queue->AppendTexts(log, {"refused"}));
+  disk_->Heal();
+  const QueueHealth health = (*queue)->health();
+  EXPECT_FALSE(health.ok);
+  EXPECT_TRUE(health.needs_restart);
+  EXPECT_THAT(health.reason, HasSubstr("injected"));
+  const Status refused = queue->AppendTexts(log, {"refused too"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kIo);
+  EXPECT_EQ(Pending(*queue, log), (std::vector<std::string>{"before"}));
+  queue.reset();
+  queue = Open();
+  EXPECT_TRUE((*queue)->health().ok);
+  ASSERT_TRUE(queue->AppendTexts(log, {"after"}));
+  const auto pending = Pending(*queue, log);
+  EXPECT_EQ(pending.front(), "before");
+  EXPECT_EQ(pending.back(), "after");
+  EXPECT_THAT(pending, testing::Not(testing::Contains("refused too")));
+}
+
+TEST_F(FaultTest, FullDiskWhileFlushingRefusesAndRecovers) {
+  Options options = OnFaultyDisk();
+  options.write_buffer_bytes = 64 << 10;
+  auto queue = Open(options);
+  const auto log = (*queue)->OpenLog("acme")->log;
+  disk_->Fail(Op::kAppend, ".sst", NoSpace());
+  std::vector<std::string> accepted;
+  const std::string filler(8000, 'x');
+  // Acknowledged until the failed flush is noticed; the limit is far beyond that.
+  for (int i = 0; i < 10000; ++i) {
+    std::string text = std::to_string(i) + filler;
+    if (!queue->AppendTexts(log, {text})) break;
+    accepted.push_back(std::move(text));
+  }
+  EXPECT_FALSE((*queue)->health().ok);
+  EXPECT_GT(disk_->failures(), 0U);
+  disk_->Heal();
+  AppendWhenRecovered(*queue, log, "after");
+  accepted.push_back("after");
+  EXPECT_EQ(Pending(*queue, log), accepted);
+  queue.reset();
+  queue = Open();
+  EXPECT_EQ(Pending(*queue, log), accepted);
+}
+
+}  // namespace
+}  // namespace gateway::queue

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A store that cannot be used is refused with one sentence that names it and says what to
+// do.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "gateway/queue/record_key.h"
+#include "gateway/queue/stored_records.h"
+#include "tests/unit/queue/queue_fixture.h"
+
+namespace gateway::queue {
+namespace {
+
+using common::ErrorCode;
+using testing::AllOf;
+using testing::HasSubstr;
+
+class OpenTest : public QueueFixture {
+ protected:
+  common::Error Refusal(const Options& options) {
+    prometheus::Registry registry;
+    auto queue = RocksQueue::Open(options, clock_, registry);
+    if (queue) {
+      ADD_FAILURE() << "was opened";
+      return {};
+    }
+    return queue.error();
+  }
+};
+
+TEST_F(OpenTest, MakesMissingDirectories) {
+  Options options = Defaults();
+  options.path = dir_ / "a/b/c";
+  auto queue = Open(options);
+  EXPECT_TRUE((*queue)->health().ok);
+  EXPECT_TRUE(std::filesystem::is_directory(options.path));
+  EXPECT_FALSE(std::filesystem::exists(options.path + "/write-probe"));
+}
+
+TEST_F(OpenTest, SecondOpenerIsRefused) {
+  auto queue = Open();
+  const common::Error error = Refusal(Defaults());
+  EXPECT_EQ(error.code, ErrorCode::kUnavailable);
+  EXPECT_THAT(error.message, AllOf(HasSubstr(path()), HasSubstr("in use by another process"),
+                                   HasSubstr("storage.path")));
+  queue.reset();
+  EXPECT_NO_THROW(Open());
+}
+
+TEST_F(OpenTest, UnknownVersionIsRefusedAndLeftAlone) {
+  Open().reset();
+  Tamper([](RocksStore& store) {
+    rocksdb::WriteBatch batch;
+    batch.Put(store.family(Family::kMeta), kVersionKey, EncodeNumber(99));
+    ASSERT_TRUE(store.Write(batch, true).ok());
+  });
+  for (int i = 0; i < 2; ++i) {
+    const common::Error error = Refusal(Defaults());
+    EXPECT_EQ(error.code, ErrorCode::kInvalidArgument);
+    EXPECT_THAT(error.message, AllOf(HasSubstr(path()), HasSubstr("format version 99"),
+                                     HasSubstr("run the release that wrote it")));
+  }
+}
+
+TEST_F(OpenTest, VersionIsToldBeforeUnknownColumnFamilies) {
+  Open().reset();
+  Tamper([](RocksStore& store) {
+    rocksdb::ColumnFamilyHandle* future = nullptr;
+    ASSERT_TRUE(store.db().CreateColumnFamily({}, "future", &future).ok());
+    ASSERT_TRUE(store.db().DestroyColumnFamilyHandle(future).ok());
+    rocksdb::WriteBatch batch;
+    batch.Put(store.family(Family::kMeta), kVersionKey, EncodeNumber(2));
+    ASSERT_TRUE(store.Write(batch, true).ok());
+  });
+  EXPECT_THAT(Refusal(Defaults()).message, HasSubstr("format version 2"));
+}
+
+TEST_F(OpenTest, FileInTheWayIsRefused) {
+  std::ofstream(dir_ / "file") << "x";
+  Options options = Defaults();
+  options.path = dir_ / "file/queue";
+  EXPECT_THAT(Refusal(options).message,
+              AllOf(HasSubstr(options.path), HasSubstr("cannot be made")));
+  options.path = dir_ / "file";
+  EXPECT_THAT(Refusal(options).message, HasSubstr(options.path));
+}
+
+TEST_F(OpenTest, UnwritableDirectoryIsRefused) {
+  Options options = Defaults();
+  options.path = "/proc/self";  // Not even root may write here.
+  const common::Error error = Refusal(options);
+  EXPECT_EQ(error.code, ErrorCode::kIo);
+  EXPECT_THAT(error.message, AllOf(HasSubstr("/proc/self"), HasSubstr("cannot be written")));
+}
+
+TEST_F(OpenTest, DamagedManifestIsRefusedAndKept) {
+  Open().reset();
+  std::filesystem::path current = std::filesystem::path(path()) / "CURRENT";
+  std::ofstream(current) << "MANIFEST-999999\n";
+  const common::Error error = Refusal(Defaults());
+  EXPECT_THAT(error.message, AllOf(HasSubstr(path()), HasSubstr("left as it is")));
+  EXPECT_TRUE(std::filesystem::exists(current));
+}
+
+TEST_F(OpenTest, IncompleteOptionsAreRefused) {
+  const auto unset = [&](auto change) {
+    Options options = Defaults();
+    change(options);
+    return Refusal(options).code;
+  };
+  EXPECT_EQ(unset([](Options& o) { o.path.clear(); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(unset([](Options& o) { o.max_commit_bytes = 0; }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(unset([](Options& o) { o.write_buffer_count = 1; }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(unset([](Options& o) { o.max_chunk_bytes = 2ULL << 30; }), ErrorCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace gateway::queue

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/queue/rocks_queue.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/queue/queue_fixture.h"
+
+namespace gateway::queue {
+namespace {
+
+using common::ErrorCode;
+using common::Status;
+using testing::HasSubstr;
+
+class RocksQueueTest : public QueueFixture {};
+
+TEST_F(RocksQueueTest, GroupCommitMakesOneRecordOfOneLog) {
+  auto queue = Open(Defaults(), /*start=*/false);
+  const auto a = (*queue)->OpenLog("a")->log;
+  const auto b = (*queue)->OpenLog("b")->log;
+  std::vector<std::future<Status>> answers;
+  for (std::uint64_t i = 0; i < 6; ++i) {
+    answers.push_back(queue->AppendAsync(
+        {.log = i % 2 == 0 ? a : b,
+         .received_at = clock_.Wall() + std::chrono::milliseconds(i == 2 ? -5 : 0),
+         .events = Block(Numbered(i * 10, 2))}));
+  }
+  queue->Start();
+  for (auto& answer : answers) EXPECT_TRUE(answer.get());
+  const auto batch = queue->Read(From(*(*queue)->State(a)));
+  ASSERT_TRUE(batch);
+  ASSERT_EQ(batch->slices.size(), 1U);
+  EXPECT_EQ(Texts(*batch), (std::vector<std::string>{"e0", "e1", "e20", "e21", "e40", "e41"}));
+  EXPECT_EQ(batch->slices[0].chunk->accepted_at, clock_.Wall() - std::chrono::milliseconds(5));
+  EXPECT_EQ(Texts(*queue->Read(From(*(*queue)->State(b)))),
+            (std::vector<std::string>{"e10", "e11", "e30", "e31", "e50", "e51"}));
+  EXPECT_EQ(Metric("queue_commits_total"), 1);
+  EXPECT_EQ(Metric("queue_fsync_seconds"), 1);
+}
+
+TEST_F(RocksQueueTest, LargeCommitIsCutIntoChunks) {
+  Options options = Defaults();
+  options.max_chunk_bytes = 100;
+  for (const bool hot : {true, false}) {
+    options.hot_tail_bytes = hot ? 1 << 20 : 0;
+    options.path = dir_ / (hot ? "hot" : "cold");
+    auto queue = Open(options, /*start=*/false);
+    const auto log = (*queue)->OpenLog("a")->log;
+    std::vector<std::string> texts = Numbered(0, 100);
+    texts[50] = std::string(300, 'x');  // Larger than a chunk may be, alone in its own.
+    auto first = queue->AppendAsync({.log = log, .received_at = {}, .events = Block({"start"})});
+    auto second = queue->AppendAsync({.log = log, .received_at = {}, .events = Block(texts)});
+    queue->Start();
+    ASSERT_TRUE(first.get());
+    ASSERT_TRUE(second.get());
+    const auto batch = queue->Read(From(*(*queue)->State(log)));
+    ASSERT_TRUE(batch);
+    EXPECT_GT(batch->slices.size(), 4U);
+    pipeline::Seq next = 0;
+    for (const pipeline::ChunkSlice& slice : batch->slices) {
+      EXPECT_EQ(slice.first(), next);
+      EXPECT_TRUE(slice.Bytes().size() <= 100 || slice.count == 1) << slice.Bytes().size();
+      next = slice.end();
+    }
+    texts.insert(texts.begin(), "start");
+    EXPECT_EQ(Texts(*batch), texts);
+    EXPECT_EQ(next, 101U);
+  }
+}
+
+TEST_F(RocksQueueTest, FullQueueRefusesAtOnce) {
+  Options options = Defaults();
+  options.max_pending_requests = 2;
+  auto queue = Open(options, /*start=*/false);
+  const auto log = (*queue)->OpenLog("a")->log;
+  auto a = queue->AppendAsync({.log = log, .received_at = {}, .events = Block({"a"})});
+  auto b = queue->AppendAsync({.log = log, .received_at = {}, .events = Block({"b"})});
+  const Status refused =
+      queue->AppendAsync({.log = log, .received_at = {}, .events = Block({"c"})}).get();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(refused.error().message, HasSubstr("full"));
+  queue->Start();
+  EXPECT_TRUE(a.get());
+  EXPECT_TRUE(b.get());
+  EXPECT_TRUE(queue->AppendTexts(log, {"d"}));
+  EXPECT_EQ(Pending(*queue, log), (std::vector<std::string>{"a", "b", "d"}));
+}
+
+TEST_F(RocksQueueTest, UnknownLogIsRefusedAndTheRestOfTheCommitGoesOn) {
+  auto queue = Open(Defaults(), /*start=*/false);
+  const auto log = (*queue)->OpenLog("a")->log;
+  auto bad = queue->AppendAsync({.log = 999, .received_at = {}, .events = Block({"x"})});
+  auto good = queue->AppendAsync({.log = log, .received_at = {}, .events = Block({"y"})});
+  queue->Start();
+  EXPECT_EQ(bad.get().error().code, ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(good.get());
+}
+
+TEST_F(RocksQueueTest, StopCommitsWhatWaitsAndRefusesTheRest) {
+  auto queue = Open(Defaults(), /*start=*/false);
+  const auto log = (*queue)->OpenLog("a")->log;
+  auto waiting = queue->AppendAsync({.log = log, .received_at = {}, .events = Block({"a"})});
+  (*queue)->Stop();
+  auto late = queue->AppendAsync({.log = log, .received_at = {}, .events = Block({"b"})});
+  EXPECT_EQ(late.get().error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(queue->Settle({.log = log}).error().code, ErrorCode::kUnavailable);
+  queue->Start();
+  EXPECT_TRUE(waiting.get());
+  queue.reset();
+  queue = Open();
+  EXPECT_EQ(Pending(*queue, log), (std::vector<std::string>{"a"}));
+}
+
+TEST_F(RocksQueueTest, NeverStartedQueueAnswersWhatWaits) {
+  auto queue = Open(Defaults(), /*start=*/false);
+  const auto log = (*queue)->OpenLog("a")->log;
+  auto waiting = queue->AppendAsync({.log = log, .received_at = {}, .events = Block({"a"})});
+  queue.reset();
+  EXPECT_EQ(waiting.get().error().code, ErrorCode::kUnavailable);
+}
+
+TEST_F(RocksQueueTest, EvictedEventsAreReadFromDisk) {
+  Options options = Defaults();
+  options.hot_tail_bytes = 20000;
+  auto queue = Open(options);
+  const auto log = (*queue)->OpenLog("a")->log;
+  std::vector<std::string> texts;
+  for (int i = 0; i < 50; ++i) {
+    texts.push_back(std::to_string(i) + std::string(1000, 'x'));
+    ASSERT_TRUE(queue->AppendTexts(log, {texts.back()}));
+  }
+  EXPECT_LE((*queue)->sizes().hot_tail_bytes, 20000U);
+  const auto cold = queue->Read(From(*(*queue)->State(log)));
+  ASSERT_TRUE(cold);
+  EXPECT_EQ(Texts(*cold), texts);
+  EXPECT_EQ(Metric("queue_hot_tail_misses_total"), 1);
+  pipeline::ReadRequest recent = From(*(*queue)->State(log));
+  recent.from = {.chunk = 48, .index = 0};
+  const auto hot = queue->Read(recent);
+  ASSERT_TRUE(hot);
+  EXPECT_EQ(Texts(*hot), std::vector<std::string>(texts.begin() + 48, texts.end()));
+  EXPECT_EQ(Metric("queue_hot_tail_hits_total"), 1);
+  EXPECT_EQ(Metric("queue_hot_tail_misses_total"), 1);
+}
+
+TEST_F(RocksQueueTest, SettlementsFreeTheHotTailAndTheStore) {
+  auto queue = Open();
+  const auto log = (*queue)->OpenLog("a")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, Numbered(0, 100)));
+  EXPECT_GT((*queue)->sizes().hot_tail_bytes, 0U);
+  EXPECT_GT((*queue)->State(log)->pending_bytes, 0U);
+  const double commits = Metric("queue_commits_total");
+  ASSERT_TRUE(queue->Settle({.log = log, .cursor = {100, 0}, .finished_chunks = {0}}));
+  EXPECT_EQ((*queue)->sizes().hot_tail_bytes, 0U);
+  EXPECT_EQ((*queue)->State(log)->pending_bytes, 0U);
+  EXPECT_EQ(Metric("queue_commits_total"), commits + 1);
+  EXPECT_EQ(Metric("queue_fsync_seconds"), commits);  // A settlement alone needs no sync.
+  queue.reset();
+  Tamper([](RocksStore& store) {
+    RangeScan scan(store, Family::kQueue, "", std::string(32, '\xff'));
+    scan->SeekToFirst();
+    EXPECT_FALSE(scan->Valid());
+  });
+}
+
+TEST_F(RocksQueueTest, DeadLettersAreListedInPages) {
+  auto queue = Open();
+  const auto log = (*queue)->OpenLog("a")->log;
+  const auto other = (*queue)->OpenLog("b")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, Numbered(0, 5)));
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    ASSERT_TRUE(queue->Settle({.log = log,
+                               .cursor = {0, i + 1},
+                               .dead = {{.code = "code" + std::to_string(i),
+                                         .event = "e" + std::to_string(i),
+                                         .http_status = 400,
+                                         .accepted_at = clock_.Wall()}}}));
+  }
+  const auto first = (*queue)->ReadDeadLetters(log, 0, 3);
+  ASSERT_TRUE(first);
+  ASSERT_EQ(first->size(), 3U);
+  EXPECT_EQ(first->at(0).second.event, "e0");
+  const auto rest = (*queue)->ReadDeadLetters(log, first->back().first, 100);
+  ASSERT_EQ(rest->size(), 2U);
+  EXPECT_EQ(rest->at(1).second.code, "code4");
+  EXPECT_EQ(rest->at(1).second.accepted_at, clock_.Wall());
+  EXPECT_TRUE((*queue)->ReadDeadLetters(other, 0, 100)->empty());
+}
+
+TEST_F(RocksQueueTest, DeadLetterIdsNeverRepeatWhenTheClockGoesBack) {
+  auto queue = Open();
+  const auto log = (*queue)->OpenLog("a")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, Numbered(0, 3)));
+  const auto bury = [&](std::uint32_t i) {
+    return queue->Settle({.log = log, .cursor = {0, i}, .dead = {{.event = std::to_string(i)}}});
+  };
+  ASSERT_TRUE(bury(1));
+  clock_.JumpWall(std::chrono::hours(-24));
+  ASSERT_TRUE(bury(2));
+  queue.reset();
+  queue = Open();
+  ASSERT_TRUE(bury(3));
+  const auto letters = (*queue)->ReadDeadLetters(log, 0, 10);
+  ASSERT_EQ(letters->size(), 3U);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(letters->at(i).second.event, std::to_string(i + 1));
+  }
+}
+
+TEST_F(RocksQueueTest, EveryMetricIsThereFromTheStart) {
+  auto queue = Open();
+  for (const char* name :
+       {"queue_commits_total", "queue_commit_errors_total", "queue_hot_tail_hits_total",
+        "queue_hot_tail_misses_total", "queue_hot_tail_bytes", "queue_pending_requests",
+        "queue_quarantined_chunks_total", "queue_quarantined_events_total", "queue_commit_events",
+        "queue_commit_seconds", "queue_fsync_seconds"}) {
+    EXPECT_EQ(Metric(name), 0) << name;
+  }
+  EXPECT_EQ(Metric("queue_healthy"), 1);
+}
+
+}  // namespace
+}  // namespace gateway::queue

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "gateway/pipeline/event_queue.h"
+#include "gateway/queue/chunk_codec.h"
+
+namespace gateway::queue {
+
+inline pipeline::EventBlock Block(const std::vector<std::string>& texts) {
+  pipeline::EventBlock block;
+  for (const std::string& text : texts) block.Append(text);
+  return block;
+}
+
+/// All events of `block` as one run.
+inline EventRun WholeRun(const pipeline::EventBlock& block) {
+  return {.block = &block,
+          .first = 0,
+          .count = block.count(),
+          .begin = 0,
+          .length = block.bytes.size()};
+}
+
+inline std::shared_ptr<const pipeline::Chunk> MakeChunk(pipeline::LogId log, pipeline::Seq first,
+                                                        const std::vector<std::string>& texts) {
+  const pipeline::EventBlock block = Block(texts);
+  const EventRun run = WholeRun(block);
+  return EncodeChunk(log, first, common::WallTime{}, {&run, 1});
+}
+
+inline std::vector<std::string> Texts(const pipeline::ReadBatch& batch) {
+  std::vector<std::string> texts;
+  for (const pipeline::ChunkSlice& slice : batch.slices) {
+    for (std::uint32_t i = 0; i < slice.count; ++i) {
+      texts.emplace_back(slice.chunk->Span(slice.from + i, 1));
+    }
+  }
+  return texts;
+}
+
+/// "e<first>", "e<first+1>", … : `count` texts.
+inline std::vector<std::string> Numbered(std::uint64_t first, std::uint64_t count) {
+  std::vector<std::string> texts;
+  for (std::uint64_t i = first; i < first + count; ++i) texts.push_back("e" + std::to_string(i));
+  return texts;
+}
+
+}  // namespace gateway::queue
