@@ -6,7 +6,7 @@
 #include <memory>
 
 namespace simdjson::internal {
-class dom_parser_implementation;
+class dom_parser_implementation;  // NOLINT(readability-identifier-naming): not our name
 }
 
 namespace gateway::normalize {

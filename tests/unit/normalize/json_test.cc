@@ -207,9 +207,9 @@ TEST_P(JsonTest, RefusesBadSeparatorsOnEveryLevel) {
         R"({"userId":"u","event":"e","context":{"a","b"}})"}) {
     EXPECT_EQ(One(Route::kTrack, body), "error invalid_json") << body;
   }
-  for (const char* body :
-       {R"({"batch":[{}{}]})", R"({"batch":[{},]})", R"({"batch":[{}})", R"({"batch":[{}:{}]})",
-        R"({"batch":[,]})", R"({"batch":[{}] "x":1})", R"({"batch":[{"a":1]]})"}) {
+  for (const char* body : {R"({"batch":[{}{}]})", R"({"batch":[{},]})", R"({"batch":[{}})",
+                           R"({"batch":[{}:{}]})", R"({"batch":[,]})", R"({"batch":[{}] "x":1})",
+                           R"({"batch":[{}:})", R"({"batch":[{}"x"})", R"({"batch":[{"a":1]]})"}) {
     EXPECT_EQ(One(Route::kBatch, body), "error invalid_json") << body;
   }
 }
