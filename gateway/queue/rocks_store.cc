@@ -160,6 +160,7 @@ Status RocksStore::CheckVersion(const std::string& path) {
 rocksdb::Status RocksStore::Write(rocksdb::WriteBatch& batch, bool sync) {
   rocksdb::WriteOptions write_options;
   write_options.sync = sync;
+  const std::scoped_lock lock(write_mutex_);
   return db_->Write(write_options, &batch);
 }
 

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,7 +43,8 @@ class RocksStore {
     return families_[static_cast<std::size_t>(family)];
   }
 
-  /// One atomic write; with `sync` it is on disk when this returns OK.
+  /// One atomic write; with `sync` it is on disk when this returns OK. One at a time: a
+  /// write that RocksDB joins with another shares the other's fate.
   rocksdb::Status Write(rocksdb::WriteBatch& batch, bool sync);
   /// Asks RocksDB to take writes again after an error that it calls recoverable.
   rocksdb::Status Resume();
@@ -63,6 +65,7 @@ class RocksStore {
 
   std::unique_ptr<Lock> lock_;  ///< Released last.
   StoreHealth& health_;
+  std::mutex write_mutex_;
   std::unique_ptr<rocksdb::DB> db_;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families_{};
   /// Families that a newer release made; RocksDB wants every family opened.
