@@ -65,7 +65,8 @@ void LogListening(const std::string& listener, const config::ListenAddress& addr
 /// (scheduler and connections to Segment), and the main thread, which starts and stops.
 class Application {
  public:
-  explicit Application(const config::Config& config) : config_(config), housekeeping_(admin_.context()) {}
+  explicit Application(const config::Config& config)
+      : config_(config), housekeeping_(admin_.context()) {}
   ~Application() { StopThreads(); }
 
   int Run() {
@@ -97,9 +98,9 @@ class Application {
                            {{"version", GW_VERSION}})
         .Set(1);
     admin_service_.emplace(health_, registry_);
-    auto server = common::net::HttpServer::Listen(
-        {&admin_.context()}, AdminServerOptions(config_.admin, config_.ingest), *admin_service_,
-        nullptr);
+    auto server = common::net::HttpServer::Listen({&admin_.context()},
+                                                  AdminServerOptions(config_.admin, config_.ingest),
+                                                  *admin_service_, nullptr);
     if (!server) return Named("admin.listen", server.error());
     admin_server_ = std::move(*server);
     admin_server_->Start();
@@ -126,13 +127,13 @@ class Application {
   }
 
   Status BuildTenants() {
-    auto snapshot = control::BuildSnapshot(
-        ToTenantSpecs(config_), ToServiceKeys(config_),
-        [this](std::string_view id) -> common::Result<pipeline::LogId> {
-          auto state = queue_->OpenLog(id);
-          if (!state) return tl::unexpected(state.error());
-          return state->log;
-        });
+    auto snapshot =
+        control::BuildSnapshot(ToTenantSpecs(config_), ToServiceKeys(config_),
+                               [this](std::string_view id) -> common::Result<pipeline::LogId> {
+                                 auto state = queue_->OpenLog(id);
+                                 if (!state) return tl::unexpected(state.error());
+                                 return state->log;
+                               });
     if (!snapshot) return tl::unexpected(snapshot.error());
     tenants_.emplace(std::move(*snapshot));
     return common::Ok();
@@ -170,8 +171,8 @@ class Application {
                                                   *ingest_service_, ingest_tls_.get());
     if (!server) return Named("ingest.listen", server.error());
     ingest_server_ = std::move(*server);
-    ingest_connections_ = &common::metrics::Gauge(registry_, "ingest_connections",
-                                                  "Open client connections.");
+    ingest_connections_ =
+        &common::metrics::Gauge(registry_, "ingest_connections", "Open client connections.");
     return common::Ok();
   }
 
@@ -237,7 +238,8 @@ class Application {
                       [this, idle] { pump_->Stop([idle] { idle->set_value(); }); });
     const bool in_time = stopped.wait_until(deadline) == std::future_status::ready;
     if (!in_time) {
-      common::log::Warning("stop_deadline", "batches in flight are cut off at the deadline and "
+      common::log::Warning("stop_deadline",
+                           "batches in flight are cut off at the deadline and "
                            "sent again after the restart");
     }
     boost::asio::post(delivery_.context(), [this] { transport_->Shutdown(); });
@@ -264,8 +266,7 @@ class Application {
 
   void Housekeep() {
     storage_watch_->Check();
-    ingest_connections_->Set(
-        static_cast<double>(ingest_server_->stats().connections.load()));
+    ingest_connections_->Set(static_cast<double>(ingest_server_->stats().connections.load()));
     housekeeping_.expires_after(kHousekeepingInterval);
     housekeeping_.async_wait([this](boost::system::error_code error) {
       if (!error) Housekeep();

@@ -84,8 +84,8 @@ deliver::PumpOptions ToPumpOptions(const config::Config& config) {
                         .max_batch_bytes = delivery.max_batch_bytes,
                         .max_in_flight = delivery.max_connections,
                         .events_per_second = delivery.tenant_events_per_second,
-                        .burst_events = std::max(delivery.tenant_burst_events,
-                                                 delivery.max_batch_events)},
+                        .burst_events =
+                            std::max(delivery.tenant_burst_events, delivery.max_batch_events)},
           .backoff = {.initial = delivery.retry.initial,
                       .multiplier = delivery.retry.multiplier,
                       .max = delivery.retry.max,

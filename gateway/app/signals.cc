@@ -17,8 +17,10 @@ void Signals::Wait() {
   signals_.async_wait([this](boost::system::error_code error, int signal) {
     if (error) return;
     if (stopping_) {
-      common::log::Warning("stopping_now", "a second signal; what is in flight is sent again "
-                           "after the next start", {{"signal", signal}});
+      common::log::Warning("stopping_now",
+                           "a second signal; what is in flight is sent again "
+                           "after the next start",
+                           {{"signal", signal}});
       std::_Exit(EXIT_FAILURE);
     }
     stopping_ = true;
