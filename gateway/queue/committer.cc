@@ -122,8 +122,10 @@ void Committer::TryToRecover() {
     status = parts_.store.Write(repair, true);
   }
   if (!status.ok()) {
+    const bool fatal = status.severity() >= rocksdb::Status::Severity::kFatalError;
+    parts_.health.ReportFailure(status.ToString(), fatal);
     common::log::Warning("queue_still_failing", "the store still refuses writes",
-                         {{"error", status.ToString()}});
+                         {{"error", status.ToString()}, {"needs_restart", fatal}});
     return;
   }
   builder_.OnRepaired();

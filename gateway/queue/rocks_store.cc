@@ -62,8 +62,8 @@ Status MakeDirectory(rocksdb::Env* env, const std::string& path) {
 
 }  // namespace
 
-RocksStore::RocksStore(std::unique_ptr<Lock> lock, StoreHealth& health)
-    : lock_(std::move(lock)), health_(health) {}
+RocksStore::RocksStore(std::string path, std::unique_ptr<Lock> lock, StoreHealth& health)
+    : path_(std::move(path)), lock_(std::move(lock)), health_(health) {}
 
 RocksStore::~RocksStore() {
   if (db_ == nullptr) return;
@@ -98,12 +98,15 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
                     "storage.path of its own (" +
                     locked.ToString() + ")");
   }
-  std::unique_ptr<RocksStore> store(new RocksStore(std::move(lock), health));
+  std::unique_ptr<RocksStore> store(new RocksStore(options.path, std::move(lock), health));
   if (Status opened = store->OpenDatabase(options); !opened) {
     return tl::unexpected(std::move(opened.error()));
   }
-  if (Status known = store->CheckVersion(options.path); !known) {
+  if (Status known = store->CheckVersion(); !known) {
     return tl::unexpected(std::move(known.error()));
+  }
+  if (Status written = store->WriteVersion(); !written) {
+    return tl::unexpected(std::move(written.error()));
   }
   return store;
 }
@@ -134,26 +137,29 @@ Status RocksStore::OpenDatabase(const Options& options) {
   return common::Ok();
 }
 
-Status RocksStore::CheckVersion(const std::string& path) {
+Status RocksStore::CheckVersion() {
   const Result<std::string> stored = GetMeta(kVersionKey);
-  if (!stored && stored.error().code != ErrorCode::kNotFound) {
-    return tl::unexpected(stored.error());
-  }
-  if (!stored) {
-    rocksdb::WriteBatch batch;
-    batch.Put(family(Family::kMeta), kVersionKey, EncodeNumber(kFormatVersion));
-    const rocksdb::Status written = Write(batch, true);
-    if (!written.ok()) return tl::unexpected(ToError(written, "initialise the store in " + path));
-    return common::Ok();
-  }
+  if (!stored && stored.error().code == ErrorCode::kNotFound) return common::Ok();
+  if (!stored) return tl::unexpected(stored.error());
   const Result<std::uint64_t> version = DecodeNumber(*stored);
   if (!version || *version != kFormatVersion) {
     return Fail(ErrorCode::kInvalidArgument,
-                "the store in " + path + " has format version " +
+                "the store in " + path_ + " has format version " +
                     (version ? std::to_string(*version) : "that is not readable") +
                     " and this release reads version " + std::to_string(kFormatVersion) +
                     ": run the release that wrote it, or point storage.path elsewhere");
   }
+  return common::Ok();
+}
+
+/// At each opening, not only the first: RocksDB's Resume starts a new log file only when
+/// there is something in memory to flush, and the old file must not be written again after
+/// an error (Debian's build aborts).
+Status RocksStore::WriteVersion() {
+  rocksdb::WriteBatch batch;
+  batch.Put(family(Family::kMeta), kVersionKey, EncodeNumber(kFormatVersion));
+  const rocksdb::Status written = Write(batch, true);
+  if (!written.ok()) return tl::unexpected(ToError(written, "write to the store in " + path_));
   return common::Ok();
 }
 
@@ -164,7 +170,27 @@ rocksdb::Status RocksStore::Write(rocksdb::WriteBatch& batch, bool sync) {
   return db_->Write(write_options, &batch);
 }
 
-rocksdb::Status RocksStore::Resume() { return db_->Resume(); }
+rocksdb::Status RocksStore::Resume() {
+  using Properties = rocksdb::DB::Properties;
+  using Severity = rocksdb::Status::Severity;
+  // See WriteVersion: without entries the damaged log file would be used on.
+  if (Property(Properties::kNumEntriesActiveMemTable) +
+          Property(Properties::kNumEntriesImmMemTables) ==
+      0) {
+    return {rocksdb::Status::IOError("the log file failed and cannot be left behind"),
+            Severity::kFatalError};
+  }
+  // Resuming flushes what is in memory. To try that without room for it, and for some
+  // commits behind it, would fail half-way, where RocksDB cannot try again.
+  constexpr std::uint64_t kRoomForCommits = 16 << 20;
+  const std::uint64_t needed = Property(Properties::kCurSizeAllMemTables) + kRoomForCommits;
+  std::uint64_t free = 0;
+  if (db_->GetEnv()->GetFreeSpace(path_, &free).ok() && free < needed) {
+    return rocksdb::Status::NoSpace("the disk has " + std::to_string(free) +
+                                    " bytes free, recovery needs " + std::to_string(needed));
+  }
+  return db_->Resume();
+}
 
 Result<std::string> RocksStore::GetMeta(std::string_view key) const {
   std::string value;

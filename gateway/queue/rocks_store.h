@@ -46,7 +46,9 @@ class RocksStore {
   /// One atomic write; with `sync` it is on disk when this returns OK. One at a time: a
   /// write that RocksDB joins with another shares the other's fate.
   rocksdb::Status Write(rocksdb::WriteBatch& batch, bool sync);
-  /// Asks RocksDB to take writes again after an error that it calls recoverable.
+  /// Asks RocksDB to take writes again after an error that it calls recoverable. NoSpace
+  /// while the disk has too little room to try; kFatalError when only opening the store
+  /// again can help.
   rocksdb::Status Resume();
 
   common::Result<std::string> GetMeta(std::string_view key) const;  ///< kNotFound when absent.
@@ -59,10 +61,12 @@ class RocksStore {
  private:
   struct Lock;
 
-  RocksStore(std::unique_ptr<Lock> lock, StoreHealth& health);
+  RocksStore(std::string path, std::unique_ptr<Lock> lock, StoreHealth& health);
   common::Status OpenDatabase(const Options& options);
-  common::Status CheckVersion(const std::string& path);
+  common::Status CheckVersion();
+  common::Status WriteVersion();
 
+  const std::string path_;
   std::unique_ptr<Lock> lock_;  ///< Released last.
   StoreHealth& health_;
   std::mutex write_mutex_;

@@ -137,4 +137,16 @@ IOStatus FaultFileSystem::RenameFile(const std::string& from, const std::string&
   return status;
 }
 
+IOStatus FaultFileSystem::GetFreeSpace(const std::string& path, const IOOptions& options,
+                                       std::uint64_t* free, IODebugContext* debug) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (fault_ && fault_->error.IsNoSpace()) {
+      *free = 0;
+      return IOStatus::OK();
+    }
+  }
+  return target()->GetFreeSpace(path, options, free, debug);
+}
+
 }  // namespace tests

@@ -44,6 +44,10 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
                                const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override;
 
+  /// None while a fault says that there is no space.
+  rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options,
+                                 std::uint64_t* free, rocksdb::IODebugContext* debug) override;
+
   // For the files this makes.
   struct Fault {
     Op op;

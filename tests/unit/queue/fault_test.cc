@@ -7,7 +7,9 @@
 #include <rocksdb/env.h>
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "tests/support/fault_file_system.h"
@@ -45,6 +47,16 @@ class FaultTest : public QueueFixture {
       std::this_thread::yield();
     }
     FAIL() << "did not recover: " << queue->health().reason;
+  }
+
+  /// Copies RocksDB's log files as they are now into a directory of their own.
+  static std::string KeepLogFiles(const std::string& path) {
+    std::string logs = path + "-logs";
+    std::filesystem::create_directory(logs);
+    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+      if (entry.path().extension() == ".log") std::filesystem::copy(entry.path(), logs);
+    }
+    return logs;
   }
 
   std::shared_ptr<tests::FaultFileSystem> disk_;
@@ -117,23 +129,34 @@ TEST_F(FaultTest, RefusedEventsMayComeBackOnlyWhole) {
 }
 
 TEST_F(FaultTest, SeqsOfARefusedCommitNeverMixWithLaterOnes) {
-  // The refused commit made two records, at 1 and behind it. The accepted one that follows
-  // is shorter: whatever a recovery replays, only accepted events may be there.
+  // The refused commit made three records, at 1, 2 and 3. The accepted one that follows is
+  // shorter: whatever a recovery replays, only accepted events may be there. Once with a
+  // memtable, whose flush ends the log file, and once without, where the file goes on.
   Options options = OnFaultyDisk();
   options.max_chunk_bytes = 10;
-  auto queue = Open(options);
-  const auto log = (*queue)->OpenLog("acme")->log;
-  ASSERT_TRUE(queue->AppendTexts(log, {"before"}));
-  disk_->Fail(Op::kSync, ".log", NoSpace());
-  ASSERT_FALSE(queue->AppendTexts(log, {"refused 1", "refused 2", "refused 3"}));
-  disk_->Heal();
-  AppendWhenRecovered(*queue, log, "after");
-  Options killed = Defaults();
-  killed.path = dir_ / "killed";
-  std::filesystem::copy(path(), killed.path);
-  auto after = Open(killed);
-  EXPECT_EQ((*after)->State(log)->tail, 2U);
-  EXPECT_EQ(Pending(*after, log), (std::vector<std::string>{"before", "after"}));
+  for (const bool reopened : {false, true}) {
+    options.path = dir_ / (reopened ? "reopened" : "running");
+    auto queue = Open(options);
+    const auto log = (*queue)->OpenLog("acme")->log;
+    ASSERT_TRUE(queue->AppendTexts(log, {"before"}));
+    if (reopened) {
+      queue.reset();
+      queue = Open(options);
+    }
+    disk_->Fail(Op::kSync, ".log", NoSpace());
+    ASSERT_FALSE(queue->AppendTexts(log, {"refused 1", "refused 2", "refused 3"}));
+    const std::string logs = KeepLogFiles(options.path);
+    disk_->Heal();
+    AppendWhenRecovered(*queue, log, "after");
+    Options killed = options;
+    killed.path += "-killed";
+    std::filesystem::copy(options.path, killed.path);
+    // Killed before the log file of the failure was removed.
+    std::filesystem::copy(logs, killed.path, std::filesystem::copy_options::skip_existing);
+    auto after = Open(killed);
+    EXPECT_EQ((*after)->State(log)->tail, 2U);
+    EXPECT_EQ(Pending(*after, log), (std::vector<std::string>{"before", "after"}));
+  }
 }
 
 TEST_F(FaultTest, RefusedSettlementIsRepeatedWithoutDoubleDeadLetters) {
@@ -148,10 +171,12 @@ TEST_F(FaultTest, RefusedSettlementIsRepeatedWithoutDoubleDeadLetters) {
   EXPECT_EQ(refused.error().code, ErrorCode::kIo);
   EXPECT_EQ((*queue)->State(log)->cursor, pipeline::Cursor{});
   EXPECT_EQ(Pending(*queue, log), Numbered(0, 3));
+  const std::string logs = KeepLogFiles(path());
   disk_->Heal();
   AppendWhenRecovered(*queue, log, "e3");
   ASSERT_TRUE(queue->Settle(settlement));
   queue.reset();
+  std::filesystem::copy(logs, path(), std::filesystem::copy_options::skip_existing);
   queue = Open();
   EXPECT_EQ((*queue)->ReadDeadLetters(log, 0, 10)->size(), 1U);
   EXPECT_EQ((*queue)->State(log)->dead, 1U);
@@ -181,6 +206,28 @@ TEST_F(FaultTest, IoErrorAsksForARestart) {
   EXPECT_EQ(pending.front(), "before");
   EXPECT_EQ(pending.back(), "after");
   EXPECT_THAT(pending, testing::Not(testing::Contains("refused too")));
+}
+
+TEST_F(FaultTest, FailureDuringRecoveryAsksForARestart) {
+  // An error that comes without a full disk, and is still there when recovery has begun.
+  auto queue = Open(OnFaultyDisk());
+  const auto log = (*queue)->OpenLog("acme")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, {"before"}));
+  rocksdb::IOStatus passing = rocksdb::IOStatus::IOError("injected");
+  passing.SetRetryable(true);
+  disk_->Fail(Op::kAppend, ".log", passing, 0);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!(*queue)->health().needs_restart && std::chrono::steady_clock::now() < until) {
+    EXPECT_FALSE(queue->AppendTexts(log, {"refused"}));
+  }
+  EXPECT_TRUE((*queue)->health().needs_restart);
+  disk_->Heal();
+  EXPECT_FALSE(queue->AppendTexts(log, {"refused"}));
+  EXPECT_EQ(Pending(*queue, log), (std::vector<std::string>{"before"}));
+  queue.reset();
+  queue = Open();
+  EXPECT_EQ(Pending(*queue, log), (std::vector<std::string>{"before"}));
+  EXPECT_TRUE(queue->AppendTexts(log, {"after"}));
 }
 
 TEST_F(FaultTest, FullDiskWhileFlushingRefusesAndRecovers) {

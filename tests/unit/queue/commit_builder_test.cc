@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A write that failed may all the same be found by a recovery, in front of what was
+// written after it. These tests replay it so.
+#include "gateway/queue/commit_builder.h"
+
+#include <gtest/gtest.h>
+
+#include "gateway/queue/log_loader.h"
+#include "gateway/queue/record_key.h"
+#include "gateway/queue/stored_records.h"
+#include "tests/unit/queue/queue_fixture.h"
+
+namespace gateway::queue {
+namespace {
+
+class CommitBuilderTest : public QueueFixture {
+ protected:
+  static constexpr pipeline::LogId kLog = 1;
+
+  void SetUp() override {
+    auto store = RocksStore::Open(Defaults(), health_);
+    ASSERT_TRUE(store) << store.error().message;
+    store_ = std::move(*store);
+    rocksdb::WriteBatch batch;
+    batch.Put(store_->family(Family::kMeta), EncodeMetaKey(kLogPrefix, kLog), EncodeLog("acme"));
+    ASSERT_TRUE(store_->Write(batch, true).ok());
+    ASSERT_TRUE(LoadLogs(*store_, table_));
+    builder_ = std::make_unique<CommitBuilder>(*store_, table_, clock_, 10, 0);
+  }
+
+  Work AppendWork(const std::vector<std::string>& texts) const {
+    Work work;
+    PendingAppend append{.request = {.log = kLog, .events = Block(texts)}};
+    append.request.rejected.push_back({.event = "rejected " + texts.front()});
+    work.appends.push_back(std::move(append));
+    return work;
+  }
+  Work SettleWork() const {
+    Work work;
+    work.settlements.push_back({.settlement = {.log = kLog,
+                                               .cursor = {.chunk = 2, .index = 0},
+                                               .finished_chunks = {0, 1},
+                                               .dead = {{.event = "dead"}}}});
+    return work;
+  }
+  void Replay(rocksdb::WriteBatch& batch) { ASSERT_TRUE(store_->Write(batch, true).ok()); }
+  /// A commit that fails but reached the log file.
+  void Fail(Work work) {
+    Commit commit;
+    builder_->Build(work, commit);
+    builder_->OnFailure(commit);
+    Replay(commit.batch);
+    rocksdb::WriteBatch repair;
+    builder_->BuildRepair(repair);
+    Replay(repair);
+    builder_->OnRepaired();
+  }
+  void Succeed(Work work) {
+    Commit commit;
+    builder_->Build(work, commit);
+    Replay(commit.batch);
+    builder_->OnSuccess(commit);
+    table_.Publish(commit.changes);
+  }
+  std::vector<std::uint64_t> Numbers(Family family) const {
+    std::vector<std::uint64_t> numbers;
+    RangeScan scan(*store_, family, "", std::string(32, '\xff'));
+    for (scan->SeekToFirst(); scan->Valid(); scan->Next()) {
+      numbers.push_back(DecodeEntryKey(scan.key())->number);
+    }
+    return numbers;
+  }
+
+  StoreHealth health_;
+  std::unique_ptr<RocksStore> store_;
+  LogTable table_;
+  std::unique_ptr<CommitBuilder> builder_;
+};
+
+TEST_F(CommitBuilderTest, ReplayedAppendLeavesNothingBehindTheRepair) {
+  Fail(AppendWork({"refused 1", "refused 2", "refused 3"}));
+  EXPECT_TRUE(Numbers(Family::kQueue).empty());
+  EXPECT_TRUE(Numbers(Family::kDead).empty());
+  Succeed(AppendWork({"good"}));
+  EXPECT_EQ(Numbers(Family::kQueue), (std::vector<std::uint64_t>{0}));
+  EXPECT_EQ(Numbers(Family::kDead).size(), 1U);
+  LogTable reloaded;
+  ASSERT_TRUE(LoadLogs(*store_, reloaded));
+  EXPECT_EQ(reloaded.State(kLog)->tail, 1U);
+}
+
+TEST_F(CommitBuilderTest, ReplayedSettlementIsTrueAndItsRepetitionReplacesIt) {
+  Succeed(AppendWork({"event one", "event two", "event three"}));
+  const std::size_t rejected = Numbers(Family::kDead).size();
+  Fail(SettleWork());
+  {
+    // Killed here: the cursor has moved, so the dead letter must be there.
+    LogTable reloaded;
+    ASSERT_TRUE(LoadLogs(*store_, reloaded));
+    EXPECT_EQ(reloaded.State(kLog)->cursor.next(), 2U);
+    EXPECT_EQ(reloaded.State(kLog)->dead, 1U);
+    EXPECT_EQ(Numbers(Family::kDead).size(), rejected + 1);
+  }
+  Succeed(SettleWork());
+  EXPECT_EQ(table_.State(kLog)->dead, 1U);
+  EXPECT_EQ(Numbers(Family::kDead).size(), rejected + 1);
+  EXPECT_EQ(Numbers(Family::kQueue), (std::vector<std::uint64_t>{2}));
+}
+
+}  // namespace
+}  // namespace gateway::queue
