@@ -105,7 +105,7 @@ def test_kill_9_loses_nothing_acknowledged(new_gateway, sandbox):
         sandbox.set_faults(*random_faults(chance))
         gateway.start()
         finish = load.start(gateway, number)
-        goal = load.acknowledged_count() + chance.randrange(50, 400)
+        goal = load.acknowledged_count() + chance.randrange(100, 3000)
         try:
             harness.wait_until(lambda: load.acknowledged_count() >= goal, f"load, round {number}")
             gateway.kill()
@@ -120,4 +120,5 @@ def test_kill_9_loses_nothing_acknowledged(new_gateway, sandbox):
     assert metrics.total("events_accepted_total") >= load.acknowledged_count()
     gateway.assert_conserved()
     assert gateway.stop() == 0
+    print(f"{load.acknowledged_count()} acknowledged, {len(sandbox.records())} received")
     check_arrivals(load, sandbox)
