@@ -25,7 +25,8 @@ namespace {
 /// record is seen, so the last damaged record stays open until then.
 class Walk {
  public:
-  Walk(const pipeline::ReadRequest& request) : request_(request), next_(request.from.next()) {}
+  explicit Walk(const pipeline::ReadRequest& request)
+      : request_(request), next_(request.from.next()) {}
 
   /// False when the batch is complete.
   bool Visit(Seq first, std::string_view value) {
@@ -122,7 +123,7 @@ void DiskReader::Submit(pipeline::ReadRequest request, pipeline::EventQueue::Rea
   {
     const std::scoped_lock lock(mutex_);
     if (!closed_) {
-      waiting_.push_back({std::move(request), std::move(done)});
+      waiting_.push_back({request, std::move(done)});
       changed_.notify_one();
       return;
     }

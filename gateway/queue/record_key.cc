@@ -34,15 +34,15 @@ std::string EncodeKey(const QuarantineKey& key) {
 
 std::optional<EntryKey> DecodeEntryKey(std::string_view bytes) {
   if (bytes.size() != kEntryKeyBytes) return std::nullopt;
-  return EntryKey{.log = ReadBigEndian<LogId>(bytes.data()),
-                  .number = ReadBigEndian<std::uint64_t>(bytes.data() + 4)};
+  return EntryKey{.log = ReadBigEndian<LogId>(&bytes[0]),
+                  .number = ReadBigEndian<std::uint64_t>(&bytes[4])};
 }
 
 std::optional<QuarantineKey> DecodeQuarantineKey(std::string_view bytes) {
   if (bytes.size() != kQuarantineKeyBytes) return std::nullopt;
-  return QuarantineKey{.log = ReadBigEndian<LogId>(bytes.data()),
-                       .first = ReadBigEndian<std::uint64_t>(bytes.data() + 4),
-                       .end = ReadBigEndian<std::uint64_t>(bytes.data() + 12)};
+  return QuarantineKey{.log = ReadBigEndian<LogId>(&bytes[0]),
+                       .first = ReadBigEndian<std::uint64_t>(&bytes[4]),
+                       .end = ReadBigEndian<std::uint64_t>(&bytes[12])};
 }
 
 std::string EncodeMetaKey(char prefix, LogId log) {
@@ -53,7 +53,7 @@ std::string EncodeMetaKey(char prefix, LogId log) {
 
 std::optional<LogId> DecodeMetaKey(char prefix, std::string_view bytes) {
   if (bytes.size() != kMetaKeyBytes || bytes.front() != prefix) return std::nullopt;
-  return ReadBigEndian<LogId>(bytes.data() + 1);
+  return ReadBigEndian<LogId>(&bytes[1]);
 }
 
 std::string LogUpperBound(LogId log) {

@@ -189,7 +189,7 @@ void RocksQueue::Read(pipeline::ReadRequest request, ReadDone done) {
     return;
   }
   impl_->metrics.hot_tail_misses.Increment();
-  impl_->reader->Submit(std::move(request), std::move(done));
+  impl_->reader->Submit(request, std::move(done));
 }
 
 void RocksQueue::Settle(pipeline::Settlement settlement, SettleDone done) {

@@ -119,7 +119,7 @@ Result<std::uint64_t> DecodeNumber(std::string_view bytes) {
   if (bytes.size() != sizeof(std::uint64_t)) {
     return Fail(ErrorCode::kDataLoss, "number record has a wrong length");
   }
-  return common::ReadLittleEndian<std::uint64_t>(bytes.data());
+  return common::ReadLittleEndian<std::uint64_t>(&bytes[0]);
 }
 
 }  // namespace gateway::queue

@@ -12,7 +12,6 @@ using common::Result;
 using common::Status;
 using gateway::pipeline::AppendRequest;
 using gateway::pipeline::Chunk;
-using gateway::pipeline::ChunkSlice;
 using gateway::pipeline::Committed;
 using gateway::pipeline::DeadLetter;
 using gateway::pipeline::LogState;

@@ -24,6 +24,7 @@ class ConcurrencyTest : public QueueFixture {
   void AppendAll(tests::RunningQueue& queue, pipeline::LogId log, int appender) {
     for (int i = 0; i < kRequests; ++i) {
       std::vector<std::string> texts;
+      texts.reserve(kEvents);
       for (int j = 0; j < kEvents; ++j) {
         texts.push_back(std::to_string(appender) + ":" + std::to_string(i * kEvents + j));
       }
@@ -70,6 +71,7 @@ TEST_F(ConcurrencyTest, EveryEventOnceAndInOrder) {
   std::atomic<bool> done{false};
   {
     std::vector<common::Thread> threads;
+    threads.reserve(kAppenders + 2);
     for (int i = 0; i < kAppenders; ++i) {
       threads.emplace_back("appender", [&, i] { AppendAll(*queue, i % 2 == 0 ? a : b, i); });
     }
@@ -106,6 +108,7 @@ TEST_F(ConcurrencyTest, StopWhileEverybodyIsBusyAnswersEverybody) {
   std::atomic<int> asked{0};
   {
     std::vector<common::Thread> threads;
+    threads.reserve(kAppenders + 2);
     for (int i = 0; i < kAppenders; ++i) {
       threads.emplace_back("appender", [&] {
         while (true) {

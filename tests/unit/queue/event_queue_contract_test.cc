@@ -181,7 +181,7 @@ TEST_P(EventQueueContract, ListenerHearsOfACommitBeforeTheCallerDoes) {
   });
   std::promise<void> answered;
   queue_->Append({.log = log_, .received_at = clock_.Wall(), .events = Block({"ab", "c"})},
-                 [&](Status) {
+                 [&](const Status&) {
                    order.push_back("done");
                    answered.set_value();
                  });

@@ -52,7 +52,7 @@ TEST(Intake, RefusedItemStaysWithTheCaller) {
   intake.Close();
   bool answered = false;
   PendingAppend append = Append(1);
-  append.done = [&](common::Status status) { answered = !status; };
+  append.done = [&](const common::Status& status) { answered = !status; };
   auto refused = intake.Push(append);
   ASSERT_FALSE(refused);
   append.done(std::move(refused));

@@ -165,6 +165,7 @@ TEST_F(RestartTest, BacklogSurvivesManyFlushes) {
     log = (*queue)->OpenLog("acme")->log;
     for (int i = 0; i < 200; ++i) {
       std::vector<std::string> some;
+      some.reserve(5);
       for (int j = 0; j < 5; ++j) some.push_back(std::to_string(i * 5 + j) + filler);
       ASSERT_TRUE(queue->AppendTexts(log, some));
       texts.insert(texts.end(), some.begin(), some.end());

@@ -20,6 +20,7 @@ TEST_F(RocksQueueTest, GroupCommitMakesOneRecordOfOneLog) {
   const auto a = (*queue)->OpenLog("a")->log;
   const auto b = (*queue)->OpenLog("b")->log;
   std::vector<std::future<Status>> answers;
+  answers.reserve(6);
   for (std::uint64_t i = 0; i < 6; ++i) {
     answers.push_back(queue->AppendAsync(
         {.log = i % 2 == 0 ? a : b,
