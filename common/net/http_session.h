@@ -97,10 +97,9 @@ class HttpSession final : public SessionBase,
   void Kill() override { Close(); }
 
   void Answer(Response response) override {
-    asio::dispatch(stream_.get_executor(),
-                   [self = Self(), response = std::move(response)]() mutable {
-                     self->OnAnswer(std::move(response));
-                   });
+    asio::dispatch(
+        stream_.get_executor(),
+        [self = Self(), response = std::move(response)]() mutable { self->OnAnswer(response); });
   }
 
   asio::any_io_executor Executor() override { return stream_.get_executor(); }
@@ -221,7 +220,7 @@ class HttpSession final : public SessionBase,
     keep_alive_ = parser_->keep_alive();
 
     auto verdict = exchange_->OnHead(head_);
-    if (auto* refusal = std::get_if<Response>(&verdict)) return Refuse(std::move(*refusal));
+    if (auto* refusal = std::get_if<Response>(&verdict)) return Refuse(*refusal);
     ReadBodyUpTo(std::get<ReadBody>(verdict).max_bytes);
   }
 
@@ -324,7 +323,7 @@ class HttpSession final : public SessionBase,
 
   // ---- Answers ---------------------------------------------------------------------
 
-  void OnAnswer(Response response) {
+  void OnAnswer(const Response& response) {
     if (phase_ != Phase::kHandling) return;  // Killed meanwhile.
     if (response.reset) return Reset();
     const bool close =
@@ -346,7 +345,7 @@ class HttpSession final : public SessionBase,
 
   /// The exchange refused before the body: answer, then throw the body away when it is
   /// small, so that the connection stays usable; else let the client see the answer.
-  void Refuse(Response response) {
+  void Refuse(const Response& response) {
     if (response.reset) return Reset();
     const std::uint64_t rest = head_.content_length.value_or(0);
     const bool close = response.close || !keep_alive_ || head_.chunked ||

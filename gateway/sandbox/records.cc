@@ -133,8 +133,8 @@ std::int64_t RequestRecord::retry_count() const {
 }
 
 void AppendLine(std::string& out, const EventRecord& record) {
-  LineWriter(out)
-      .Number("n", record.n)
+  LineWriter line(out);
+  line.Number("n", record.n)
       .Number("request", record.request)
       .Time("received_at", record.received_at)
       .Millis("received_at_ms", record.received_at)
@@ -144,8 +144,9 @@ void AppendLine(std::string& out, const EventRecord& record) {
       .Number("retry_count", record.retry_count)
       .TextOrNull("sent_at", record.sent_at.value_or(""))
       .Time("timestamp", record.timestamp)
-      .Text("verdict", VerdictName(record.verdict))
-      .Raw("event", record.raw);
+      .Text("verdict", VerdictName(record.verdict));
+  if (record.verdict != Verdict::kAccepted) line.Text("why", VerdictHelp(record.verdict));
+  line.Raw("event", record.raw);
 }
 
 void AppendLine(std::string& out, const RequestRecord& record) {

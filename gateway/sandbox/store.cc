@@ -23,7 +23,7 @@ std::size_t Weight(const EventRecord& record) { return record.raw.size() + kReco
 std::size_t Weight(const RequestRecord& record) {
   std::size_t weight =
       kRecordOverhead + record.user_agent.size() + record.content_type.size() + record.path.size();
-  for (const std::string& id : record.message_ids) weight += id.size() + sizeof(id);
+  for (const std::string& id : record.message_ids) weight += id.size() + sizeof(std::string);
   return weight;
 }
 

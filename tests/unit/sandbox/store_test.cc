@@ -91,6 +91,8 @@ TEST(Store, ADroppedEventDoesNotMakeItsSuccessorADuplicate) {
   store.Record(Request("wk"), ReadingOf({"a"}, Verdict::kNoUserAnonId), /*taken=*/true);
   Receive(store, "wk", {"a"});
   EXPECT_THAT(Members(store.Events({}), "verdict"), ElementsAre("no_user_anon_id", "accepted"));
+  EXPECT_THAT(Members(store.Events({}), "why"),
+              ElementsAre("neither userId nor anonymousId is there", "null"));
 }
 
 TEST(Store, KeepsNoEventsOfARequestThatWasNotTaken) {
