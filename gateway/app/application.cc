@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <prometheus/registry.h>
 
+#include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -45,6 +46,8 @@ using Deadline = std::chrono::steady_clock::time_point;
 constexpr std::chrono::milliseconds kHousekeepingInterval{500};
 // After the deadline: for sockets that were closed by force to go.
 constexpr std::chrono::seconds kAbortGrace{2};
+// After everything is closed.
+constexpr unsigned kExitSeconds = 2;
 
 std::size_t IngestThreads(const config::Ingest& ingest) {
   if (ingest.threads != 0) return ingest.threads;
@@ -76,7 +79,9 @@ class Application {
     }
     signals_->WaitForStop();
     Stop();
-    return 0;
+    const int status = failed_.load() ? 1 : 0;
+    ExitAtTheLatestIn(kExitSeconds, status);
+    return status;
   }
 
  private:
@@ -217,6 +222,8 @@ class Application {
     StopDelivery(deadline);
     queue_->Stop();
     StopThreads();
+    pump_.reset();
+    queue_.reset();
     common::log::Info("stopped", "every acknowledged event is delivered or on disk");
   }
 
@@ -266,6 +273,14 @@ class Application {
 
   void Housekeep() {
     storage_watch_->Check();
+    if (const queue::QueueHealth health = queue_->health(); health.needs_restart) {
+      // Whoever runs the process starts it again; what was acknowledged is on disk.
+      common::log::Error("storage_needs_restart",
+                         "the store cannot mend itself in this process; stopping",
+                         {{"reason", health.reason}});
+      failed_.store(true);
+      return signals_->RequestStop();
+    }
     ingest_connections_->Set(static_cast<double>(ingest_server_->stats().connections.load()));
     housekeeping_.expires_after(kHousekeepingInterval);
     housekeeping_.async_wait([this](boost::system::error_code error) {
@@ -295,6 +310,7 @@ class Application {
   IoThread delivery_{"delivery"};
   std::vector<std::unique_ptr<IoThread>> ingest_;
   std::optional<Signals> signals_;
+  std::atomic<bool> failed_{false};
   boost::asio::steady_timer housekeeping_;
   std::unique_ptr<common::net::HttpServer> admin_server_;
   std::unique_ptr<common::net::HttpServer> ingest_server_;

@@ -14,8 +14,10 @@ class Signals {
  public:
   /// Handlers run on the thread of `context`, which the caller runs.
   explicit Signals(boost::asio::io_context& context);
-  /// Blocks until the first signal.
+  /// Blocks until the first signal, or RequestStop.
   void WaitForStop() { stop_.get_future().wait(); }
+  /// As a first signal. On the thread of `context`.
+  void RequestStop();
 
  private:
   void Wait();
@@ -24,5 +26,10 @@ class Signals {
   std::promise<void> stop_;
   bool stopping_ = false;
 };
+
+/// Ends the process with `status` in `seconds` if it is still there then. For the very end,
+/// when everything is on disk and closed: a name lookup of the operating system cannot be
+/// interrupted, and would hold the exit up for as long as it hangs.
+void ExitAtTheLatestIn(unsigned seconds, int status);
 
 }  // namespace gateway::app

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/app/component_options.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "gateway/config/load.h"
+
+namespace gateway::app {
+namespace {
+
+using namespace std::chrono_literals;
+
+config::Config Load(const char* text) {
+  auto loaded = config::LoadText("test", text, [](std::string_view) { return std::nullopt; });
+  EXPECT_TRUE(loaded.has_value());
+  return loaded ? loaded->config : config::Defaults();
+}
+
+TEST(ComponentOptions, TheDefaultsKeepSegmentsLimits) {
+  const config::Config config = config::Defaults();
+  const auto pump = ToPumpOptions(config);
+  EXPECT_LE(pump.scheduler.max_batch_bytes, 475'000U);
+  EXPECT_LE(pump.scheduler.max_batch_events, 2'500U);
+  EXPECT_EQ(pump.scheduler.events_per_second, 1'000U);
+  EXPECT_EQ(pump.classify.max_retry_after, 300s);
+  const auto ingest = ToIngestOptions(config.ingest);
+  EXPECT_EQ(ingest.limits.max_event_bytes, 32'768U);
+  EXPECT_EQ(ingest.limits.max_batch_bytes, 524'288U);
+  EXPECT_EQ(ingest.limits.max_batch_events, 2'500U);
+  EXPECT_EQ(ingest.limits.max_message_id_bytes, 100U);
+}
+
+TEST(ComponentOptions, ABurstNeverLiesBelowABatch) {
+  config::Config config = config::Defaults();
+  config.delivery.max_batch_events = 2'000;
+  config.delivery.tenant_burst_events = 10;
+  EXPECT_EQ(ToPumpOptions(config).scheduler.burst_events, 2'000U);
+}
+
+TEST(ComponentOptions, TenantsGetTheirRegionsEndpoint) {
+  const config::Config config = Load(R"(
+tenants:
+  - { id: a, ingest_keys: [ka], segment: { write_key: wa, region: eu } }
+  - { id: b, ingest_keys: [kb], paused: true, segment: { write_key: wb } }
+  - { id: c, ingest_keys: [kc], segment: { enabled: false } }
+service_keys: [ { name: backend, key: svc } ]
+)");
+  const auto specs = ToTenantSpecs(config);
+  ASSERT_EQ(specs.size(), 3U);
+  EXPECT_EQ(specs[0].endpoint->host, "events.eu1.segmentapis.com");
+  EXPECT_TRUE(specs[0].forwarded);
+  EXPECT_FALSE(specs[0].paused);
+  EXPECT_EQ(specs[1].endpoint->host, "api.segment.io");
+  EXPECT_TRUE(specs[1].paused);
+  EXPECT_FALSE(specs[2].forwarded);
+  ASSERT_EQ(ToServiceKeys(config).size(), 1U);
+  EXPECT_EQ(ToServiceKeys(config)[0].name, "backend");
+}
+
+}  // namespace
+}  // namespace gateway::app
