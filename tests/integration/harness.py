@@ -90,6 +90,11 @@ class Process:
     def log_text(self):
         return "\n".join(line["raw"] for line in self.log)
 
+    def assert_sound(self):
+        """No sanitizer, assertion or uncaught exception has spoken."""
+        for mark in ("Sanitizer", "runtime error:", "Assertion", "terminate called"):
+            assert mark not in self.log_text(), self.log_text()[-20000:]
+
     def wait_for_log(self, timeout=30.0, **fields):
         """The first log line with these fields; fails when the process ends without it."""
         def found():
@@ -341,6 +346,7 @@ class Sandbox:
 
     def stop(self):
         self.process.kill()
+        self.process.assert_sound()
 
 
 # ---------------------------------------------------------------------------- gateway
@@ -388,7 +394,7 @@ class Gateway:
         self.config = gateway_config(self.folder, segment_url, changes)
         self.process = None
         self.ingest_port = self.admin_port = 0
-        self._logs = []
+        self._ended = []
 
     def config_path(self):
         # JSON is YAML.
@@ -398,6 +404,8 @@ class Gateway:
         return path
 
     def start(self):
+        if self.process:
+            self._ended.append(self.process)
         self.process = Process("serve", "--config", self.config_path(), cwd=self.folder)
         self.ingest_port = self.process.port("ingest")
         self.admin_port = self.process.port("admin")
@@ -456,15 +464,16 @@ class Gateway:
                                  f"{self.balance()}") from None
 
     def stop(self, timeout=40.0):
-        code = self.process.terminate(timeout)
-        self._logs.append(self.process.log_text())
-        return code
+        """SIGTERM; the exit code."""
+        return self.process.terminate(timeout)
 
     def kill(self):
+        """SIGKILL, and then a look at what this and the earlier processes had said."""
         if self.process:
             self.process.kill()
-            self._logs.append(self.process.log_text())
+            for process in [*self._ended, self.process]:
+                process.assert_sound()
 
     def all_logs(self):
         """What every run so far wrote."""
-        return "\n".join(self._logs + [self.process.log_text()])
+        return "\n".join(process.log_text() for process in self._ended + [self.process])
