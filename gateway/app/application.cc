@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 #include <prometheus/registry.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,13 +35,13 @@
 #include "gateway/ingest/ingest_service.h"
 #include "gateway/observe/admin_service.h"
 #include "gateway/observe/health.h"
+#include "gateway/observe/ledger.h"
 #include "gateway/observe/storage_watch.h"
 #include "gateway/queue/rocks_queue.h"
 
 namespace gateway::app {
 namespace {
 
-using common::ErrorCode;
 using common::Status;
 using Deadline = std::chrono::steady_clock::time_point;
 
@@ -102,7 +104,7 @@ class Application {
     common::metrics::Gauge(registry_, "build_info", "1; the version is a label.",
                            {{"version", GW_VERSION}})
         .Set(1);
-    admin_service_.emplace(health_, registry_);
+    admin_service_.emplace(health_, [this] { return CollectMetrics(); });
     auto server = common::net::HttpServer::Listen({&admin_.context()},
                                                   AdminServerOptions(config_.admin, config_.ingest),
                                                   *admin_service_, nullptr);
@@ -112,6 +114,15 @@ class Application {
     admin_.Start();
     LogListening("admin", config_.admin.listen, admin_server_->port());
     return common::Ok();
+  }
+
+  /// On the admin thread.
+  std::vector<prometheus::MetricFamily> CollectMetrics() {
+    std::vector<prometheus::MetricFamily> families = registry_.Collect();
+    if (const queue::RocksQueue* source = ledger_source_.load()) {
+      std::ranges::move(observe::LedgerMetrics(source->Logs()), std::back_inserter(families));
+    }
+    return families;
   }
 
   Status OpenQueue() {
@@ -184,13 +195,9 @@ class Application {
   /// Everything is built and bound: now the threads, the consumer before the producer.
   void StartPipeline() {
     const std::vector<pipeline::LogState> logs = queue_->Logs();
-    std::uint64_t accepted = 0;
     std::uint64_t pending = 0;
-    for (const pipeline::LogState& log : logs) {
-      accepted += log.accepted();
-      pending += log.pending();
-    }
-    ingest_service_->CountEarlierEvents(accepted);
+    for (const pipeline::LogState& log : logs) pending += log.pending();
+    ledger_source_.store(queue_.get());
     queue_->SetCommitListener([this](const std::vector<pipeline::Committed>& commits) {
       boost::asio::post(delivery_.context(), [this, commits] { pump_->OnCommitted(commits); });
     });
@@ -311,6 +318,7 @@ class Application {
   std::vector<std::unique_ptr<IoThread>> ingest_;
   std::optional<Signals> signals_;
   std::atomic<bool> failed_{false};
+  std::atomic<const queue::RocksQueue*> ledger_source_{nullptr};  ///< Set once logs are open.
   boost::asio::steady_timer housekeeping_;
   std::unique_ptr<common::net::HttpServer> admin_server_;
   std::unique_ptr<common::net::HttpServer> ingest_server_;

@@ -13,6 +13,13 @@ using common::metrics::Counter;
 using common::metrics::Gauge;
 using common::metrics::Histogram;
 
+prometheus::Counter& Events(prometheus::Registry& registry, const std::string& result) {
+  return Counter(registry, "delivery_events_total",
+                 "Events that left the queue since the process started: Segment took them, or "
+                 "they are dead letters or in quarantine.",
+                 {{"result", result}});
+}
+
 prometheus::Counter& Attempts(prometheus::Registry& registry, const std::string& answer) {
   return Counter(registry, "delivery_attempts_total",
                  "Batches sent to Segment, by the class of the answer.", {{"answer", answer}});
@@ -40,11 +47,8 @@ const std::vector<double>& EndToEndBuckets() {
 }  // namespace
 
 DeliveryMetrics::DeliveryMetrics(prometheus::Registry& registry)
-    : delivered(Counter(registry, "events_delivered_total",
-                        "Events that Segment took, over the life of the store.")),
-      dead(Counter(registry, "events_dead_total",
-                   "Accepted events that went to the dead letters, over the life of the store.")),
-      pending(Gauge(registry, "events_pending", "Accepted events that wait for delivery.")),
+    : delivered(Events(registry, "delivered")),
+      dead(Events(registry, "dead")),
       attempts_2xx(Attempts(registry, "2xx")),
       attempts_3xx(Attempts(registry, "3xx")),
       attempts_4xx(Attempts(registry, "4xx")),

@@ -9,14 +9,12 @@
 namespace gateway::deliver {
 
 /// The delivery's metrics, all present from the start so that rate() and absence alerts
-/// work. events_delivered, events_dead and events_pending cover the store's whole life,
-/// not the process's: accepted = delivered + dead + pending holds across restarts.
+/// work. They count what this process did; observe/ledger.h counts what the store holds.
 struct DeliveryMetrics {
   explicit DeliveryMetrics(prometheus::Registry& registry);
 
   prometheus::Counter& delivered;
   prometheus::Counter& dead;
-  prometheus::Gauge& pending;
   prometheus::Counter& attempts_2xx;
   prometheus::Counter& attempts_3xx;
   prometheus::Counter& attempts_4xx;

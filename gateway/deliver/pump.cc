@@ -94,8 +94,6 @@ void Pump::Start(const std::vector<pipeline::LogState>& logs) {
     scheduler_.AddLane(state.log, state.pending(), state.pending_bytes,
                        ToSteady(state.retry.not_before, longest, clock_), !lane.deliverable,
                        clock_.Steady());
-    metrics_.delivered.Increment(static_cast<double>(state.delivered()));
-    metrics_.dead.Increment(static_cast<double>(state.dead));
     CountHeld({}, state.retry);
     if (tenant == nullptr && state.pending() > 0) {
       ++unconfigured;
@@ -123,7 +121,6 @@ void Pump::Turn() {
     if (!dispatch) break;
     StartBatch(*dispatch);
   }
-  metrics_.pending.Set(static_cast<double>(scheduler_.pending_events()));
   metrics_.in_flight.Set(scheduler_.in_flight());
   Rearm(now);
   CheckStopped();
@@ -195,7 +192,7 @@ void Pump::Send(LogId log, Lane& lane) {
   metrics_.batch_events.Observe(lane.batch.events);
   transport_.Send(BuildRequest(*tenant, lane.batch, lane.progress.retry.attempts,
                                options_.request_timeout, clock_.Wall()),
-                  [this, log](pipeline::TransportReply reply) { OnReply(log, reply); });
+                  [this, log](const pipeline::TransportReply& reply) { OnReply(log, reply); });
 }
 
 void Pump::OnReply(LogId log, const pipeline::TransportReply& reply) {

@@ -23,9 +23,9 @@ constexpr std::array<const char*, normalize::kNotes> kNoteNames{
 }  // namespace
 
 IngestMetrics::IngestMetrics(prometheus::Registry& registry)
-    : accepted(common::metrics::Counter(
-          registry, "events_accepted_total",
-          "Events acknowledged after they were durable, over the life of the store.")),
+    : acknowledged(common::metrics::Counter(
+          registry, "ingest_acknowledged_events_total",
+          "Events answered with 200 after they were durable, since the process started.")),
       not_forwarded(common::metrics::Counter(
           registry, "events_not_forwarded_total",
           "Events answered and not stored, because the tenant's switch is off.")),

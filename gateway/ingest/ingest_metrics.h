@@ -24,7 +24,7 @@ class IngestMetrics {
   /// What became of a request's events, by type and by reason.
   void CountEvents(const normalize::Normalized& normalized);
 
-  prometheus::Counter& accepted;       ///< Events acknowledged, over the life of the store.
+  prometheus::Counter& acknowledged;   ///< Events answered with 200 once they were durable.
   prometheus::Counter& not_forwarded;  ///< Events of tenants whose switch is off.
   prometheus::Histogram& request_seconds;
   prometheus::Histogram& batch_events;

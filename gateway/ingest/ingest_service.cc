@@ -260,7 +260,7 @@ class IngestExchange final : public common::net::HttpExchange {
   static void OnStored(IngestService& service, Pending& pending, const common::Status& status) {
     IngestMetrics& metrics = service.metrics_;
     if (status) {
-      metrics.accepted.Increment(static_cast<double>(pending.events));
+      metrics.acknowledged.Increment(static_cast<double>(pending.events));
       metrics.batch_events.Observe(static_cast<double>(pending.events));
       metrics.request_seconds.Observe(
           std::chrono::duration<double>(service.clock_.Steady() - pending.started).count());

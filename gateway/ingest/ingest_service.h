@@ -44,12 +44,6 @@ class IngestService final : public common::net::HttpService {
 
   std::unique_ptr<common::net::HttpExchange> NewExchange() override;
 
-  /// Events acknowledged before this process started, so that the counter covers the
-  /// store's whole life.
-  void CountEarlierEvents(std::uint64_t events) {
-    metrics_.accepted.Increment(static_cast<double>(events));
-  }
-
  private:
   friend class IngestExchange;
 

@@ -50,8 +50,8 @@ Response Ready(const Health& health) {
 
 class AdminExchange final : public common::net::HttpExchange {
  public:
-  AdminExchange(const Health& health, prometheus::Registry& registry)
-      : health_(health), registry_(registry) {}
+  AdminExchange(const Health& health, const AdminService::Collect& collect)
+      : health_(health), collect_(collect) {}
 
   std::variant<ReadBody, Response> OnHead(const RequestHead& head) override {
     const bool known = head.path == "/livez" || head.path == "/readyz" || head.path == "/metrics";
@@ -82,19 +82,19 @@ class AdminExchange final : public common::net::HttpExchange {
       return response;
     }
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    response.body = prometheus::TextSerializer().Serialize(registry_.Collect());
+    response.body = prometheus::TextSerializer().Serialize(collect_());
     return response;
   }
 
   const Health& health_;
-  prometheus::Registry& registry_;
+  const AdminService::Collect& collect_;
   std::string_view path_;
 };
 
 }  // namespace
 
 std::unique_ptr<common::net::HttpExchange> AdminService::NewExchange() {
-  return std::make_unique<AdminExchange>(health_, registry_);
+  return std::make_unique<AdminExchange>(health_, collect_);
 }
 
 }  // namespace gateway::observe

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <prometheus/registry.h>
+#include <prometheus/metric_family.h>
 
+#include <functional>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "common/net/http_server.h"
 #include "gateway/observe/health.h"
@@ -14,15 +17,17 @@ namespace gateway::observe {
 /// can take traffic; 503 with the reasons when not) and /metrics (Prometheus text).
 class AdminService final : public common::net::HttpService {
  public:
-  /// Both outlive the service.
-  AdminService(const Health& health, prometheus::Registry& registry)
-      : health_(health), registry_(registry) {}
+  using Collect = std::function<std::vector<prometheus::MetricFamily>()>;
+
+  /// `health` outlives the service; `collect` gives all metrics and is thread-safe.
+  AdminService(const Health& health, Collect collect)
+      : health_(health), collect_(std::move(collect)) {}
 
   std::unique_ptr<common::net::HttpExchange> NewExchange() override;
 
  private:
   const Health& health_;
-  prometheus::Registry& registry_;
+  const Collect collect_;
 };
 
 }  // namespace gateway::observe

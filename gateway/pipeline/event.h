@@ -35,10 +35,10 @@ struct EventBlock {
 
 /// One stored record of a log: the events of one tenant in one commit. Immutable.
 struct Chunk {
-  Seq first = 0;                 ///< Seq of the first event.
-  common::WallTime accepted_at;  ///< When its earliest event was received.
-  std::string storage;           ///< The record as stored; `events` points into it.
-  std::string_view events;       ///< EventBlock::bytes of the chunk.
+  Seq first = 0;                    ///< Seq of the first event.
+  common::WallTime accepted_at;     ///< When its earliest event was received.
+  std::string storage;              ///< The record as stored; `events` points into it.
+  std::string_view events;          ///< EventBlock::bytes of the chunk.
   std::vector<std::uint32_t> ends;  ///< Offset in `events` just past each event.
 
   Chunk() = default;

@@ -30,8 +30,8 @@ struct Cursor {
 /// Why a tenant's events are kept back until somebody mends something.
 enum class HoldReason : std::uint8_t {
   kNone = 0,
-  kWriteKeyRefused = 1,   ///< 401, 403, or a 400 that names the write key.
-  kEndpointWrong = 2,     ///< 404, 3xx, 501, 505: the URL is not Segment's API.
+  kWriteKeyRefused = 1,  ///< 401, 403, or a 400 that names the write key.
+  kEndpointWrong = 2,    ///< 404, 3xx, 501, 505: the URL is not Segment's API.
 };
 
 /// A destination's retry state; stored beside its cursor so that a restart neither
@@ -50,9 +50,9 @@ struct LogState {
   LogId log = 0;
   std::string tenant;
   Cursor cursor;
-  Seq tail = 0;                    ///< Seq the next accepted event will get.
-  std::uint64_t dead = 0;          ///< Events of this log that went to the dead letters, ever.
-  std::uint64_t pending_bytes = 0; ///< Estimate of event bytes between cursor and tail.
+  Seq tail = 0;                     ///< Seq the next accepted event will get.
+  std::uint64_t dead = 0;           ///< Events of this log that went to the dead letters, ever.
+  std::uint64_t pending_bytes = 0;  ///< Estimate of event bytes between cursor and tail.
   RetryState retry;
 
   std::uint64_t accepted() const { return tail; }
@@ -90,8 +90,8 @@ struct ReadBatch {
 /// `dead`. Committed as one unit.
 struct Settlement {
   LogId log = 0;
-  Cursor cursor;                      ///< Not before the current one.
-  std::vector<Seq> finished_chunks;   ///< First Seqs of chunks now wholly settled.
+  Cursor cursor;                     ///< Not before the current one.
+  std::vector<Seq> finished_chunks;  ///< First Seqs of chunks now wholly settled.
   std::vector<DeadLetter> dead;
   RetryState retry;
 };

@@ -16,9 +16,9 @@ namespace gateway::pipeline {
 
 /// What happens to a tenant's events.
 enum class TenantMode {
-  kEnabled,        ///< Stored and delivered.
-  kPaused,         ///< Stored and held until resumed.
-  kNotForwarded,   ///< "Send to Segment" is off: answered 200, not stored, counted.
+  kEnabled,       ///< Stored and delivered.
+  kPaused,        ///< Stored and held until resumed.
+  kNotForwarded,  ///< "Send to Segment" is off: answered 200, not stored, counted.
 };
 
 struct Tenant {

@@ -5,7 +5,6 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <prometheus/text_serializer.h>
 
 #include <chrono>
 #include <deque>
@@ -121,11 +120,18 @@ class PumpTest : public testing::Test {
     return ids;
   }
 
-  double Metric(const std::string& name) {
+  double Pending() { return static_cast<double>(pump_->pending_events()); }
+
+  /// The sum of a metric, or of its series that have this label value.
+  double Metric(const std::string& name, const std::string& label = "") {
     for (const auto& family : registry_.Collect()) {
       if (family.name != "segment_gateway_" + name) continue;
       double sum = 0;
-      for (const auto& metric : family.metric) sum += metric.counter.value + metric.gauge.value;
+      for (const auto& metric : family.metric) {
+        if (label.empty() || (!metric.label.empty() && metric.label[0].value == label)) {
+          sum += metric.counter.value + metric.gauge.value;
+        }
+      }
       return sum;
     }
     ADD_FAILURE() << "no metric " << name;
@@ -165,8 +171,8 @@ TEST_F(PumpTest, SendsWhatIsDueWithKeyAndFreshSentAtAndSettlesIt) {
                               common::FormatTimestamp(tests::FakeClock::kStart + 1s) + R"("})");
   EXPECT_EQ(queue_.State(log).pending(), 0U);
   EXPECT_EQ(queue_.StoredChunks(log), 0U);
-  EXPECT_EQ(Metric("events_delivered_total"), 3);
-  EXPECT_EQ(Metric("events_pending"), 0);
+  EXPECT_EQ(Metric("delivery_events_total", "delivered"), 3);
+  EXPECT_EQ(Pending(), 0);
 }
 
 TEST_F(PumpTest, ARetryKeepsTheIdsGrowsTheWaitAndCountsItself) {
@@ -252,7 +258,7 @@ TEST_F(PumpTest, OnePoisonEventGoesToTheDeadLettersAndTheRestGetsThrough) {
   EXPECT_EQ(letters[0].message, "bad, said ***") << "an answer that quotes the key is redacted";
   EXPECT_EQ(queue_.State(log).dead, 1U);
   EXPECT_EQ(queue_.State(log).delivered(), 7U);
-  EXPECT_EQ(Metric("events_dead_total"), 1);
+  EXPECT_EQ(Metric("delivery_events_total", "dead"), 1);
 }
 
 TEST_F(PumpTest, APausedTenantIsStoredAndHeld) {
@@ -261,10 +267,10 @@ TEST_F(PumpTest, APausedTenantIsStoredAndHeld) {
   Append(log, 500);
   Pass(1h);
   EXPECT_TRUE(transport_.in_flight.empty());
-  EXPECT_EQ(Metric("events_pending"), 500);
+  EXPECT_EQ(Pending(), 500);
 }
 
-TEST_F(PumpTest, ARestartKeepsTheRetryTimeAndTheCounters) {
+TEST_F(PumpTest, ARestartKeepsTheRetryTimeAndTheCount) {
   const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
   Start();
   Append(log, 3);
@@ -293,8 +299,6 @@ TEST_F(PumpTest, ARestartKeepsTheRetryTimeAndTheCounters) {
   const auto request = AnswerStatus(200);
   EXPECT_EQ(Ids(request), (std::vector<std::string>{"m3", "m4"}));
   EXPECT_EQ(request.retry_count, 1U);
-  const std::string text = prometheus::TextSerializer().Serialize(fresh.Collect());
-  EXPECT_NE(text.find("segment_gateway_events_delivered_total 5"), std::string::npos) << text;
 }
 
 TEST_F(PumpTest, AWallClockThatJumpsCannotFreezeATenant) {
@@ -349,8 +353,8 @@ TEST_F(PumpTest, ADamagedRecordIsPassedAndTheRestFlows) {
   ASSERT_EQ(transport_.in_flight.size(), 1U);
   EXPECT_EQ(Ids(AnswerStatus(200)), (std::vector<std::string>{"m3", "m4"}));
   EXPECT_EQ(queue_.State(log).dead, 3U);
-  EXPECT_EQ(Metric("events_dead_total"), 3);
-  EXPECT_EQ(Metric("events_delivered_total"), 2);
+  EXPECT_EQ(Metric("delivery_events_total", "dead"), 3);
+  EXPECT_EQ(Metric("delivery_events_total", "delivered"), 2);
 }
 
 TEST_F(PumpTest, BatchesRespectTheByteLimitEnvelopeIncluded) {
@@ -408,10 +412,10 @@ TEST_F(PumpTest, ManyTenantsUnderRandomFailuresLoseAndRepeatNothing) {
       }
     }
     Pass(200ms);
-    EXPECT_EQ(appended, Metric("events_delivered_total") + Metric("events_dead_total") +
-                            Metric("events_pending"));
+    EXPECT_EQ(appended, Metric("delivery_events_total", "delivered") +
+                            Metric("delivery_events_total", "dead") + Pending());
   }
-  for (int i = 0; i < 10'000 && Metric("events_pending") > 0; ++i) {
+  for (int i = 0; i < 10'000 && Pending() > 0; ++i) {
     while (!transport_.in_flight.empty()) {
       for (const auto& id : Ids(AnswerStatus(200))) delivered.insert(id);
     }

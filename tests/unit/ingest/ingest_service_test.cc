@@ -149,7 +149,7 @@ TEST_F(IngestServiceTest, StoresASingleCallForTheKeysTenant) {
   EXPECT_EQ(event.at("type"), "track");
   EXPECT_EQ(event.at("messageId"), "m");
   EXPECT_EQ(event.at("timestamp"), common::FormatTimestamp(clock_.Wall()));
-  EXPECT_EQ(Counter("events_accepted_total"), 1);
+  EXPECT_EQ(Counter("ingest_acknowledged_events_total"), 1);
   EXPECT_EQ(Counter("ingest_requests_total", {{"route", "track"}, {"code", "200"}}), 1);
 }
 
@@ -261,7 +261,7 @@ TEST_F(IngestServiceTest, ABadEventIsListedAndKeptAndTheRestGoesOn) {
   EXPECT_EQ(letters[0].code, "no_user_anon_id");
   EXPECT_NE(letters[0].event.find("nobody"), std::string::npos);
   EXPECT_EQ(Counter("ingest_rejected_events_total", {{"reason", "no_user_anon_id"}}), 1);
-  EXPECT_EQ(Counter("events_accepted_total"), 2);
+  EXPECT_EQ(Counter("ingest_acknowledged_events_total"), 2);
 }
 
 TEST_F(IngestServiceTest, AnEmptyBatchIsFineAndStoresNothing) {
@@ -277,7 +277,7 @@ TEST_F(IngestServiceTest, ASwitchedOffTenantIsAnsweredAndNotStored) {
   EXPECT_EQ(Send(request).body, R"({"success":true})");
   EXPECT_EQ(queue_.State(LogOf("off")).tail, 0U);
   EXPECT_EQ(Counter("events_not_forwarded_total"), 1);
-  EXPECT_EQ(Counter("events_accepted_total"), 0);
+  EXPECT_EQ(Counter("ingest_acknowledged_events_total"), 0);
 }
 
 TEST_F(IngestServiceTest, APausedTenantIsStored) {
@@ -299,7 +299,7 @@ TEST_F(IngestServiceTest, NothingIsAcknowledgedThatTheQueueDidNotTake) {
     ASSERT_FALSE(response.headers.empty());
     EXPECT_EQ(response.headers[0], (std::pair<std::string_view, std::string>("Retry-After", "3")));
   }
-  EXPECT_EQ(Counter("events_accepted_total"), 0);
+  EXPECT_EQ(Counter("ingest_acknowledged_events_total"), 0);
 }
 
 TEST_F(IngestServiceTest, ADrainingGatewayRefusesBeforeTheBody) {

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+#include <prometheus/registry.h>
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "common/metrics/metrics.h"
+#include "gateway/observe/admin_service.h"
+#include "gateway/observe/health.h"
+#include "gateway/observe/ledger.h"
+#include "gateway/observe/storage_watch.h"
+#include "tests/support/temp_dir.h"
+
+namespace gateway::observe {
+namespace {
+
+using common::net::ReadBody;
+using common::net::RequestHead;
+using common::net::Responder;
+using common::net::Response;
+using Json = nlohmann::json;
+
+class AnswerSink final : public Responder::Sink {
+ public:
+  void Answer(Response response) override { answer = std::move(response); }
+  boost::asio::any_io_executor Executor() override { return io.get_executor(); }
+
+  boost::asio::io_context io;
+  std::optional<Response> answer;
+};
+
+Response Ask(AdminService& service, const std::string& method, const std::string& path) {
+  const auto exchange = service.NewExchange();
+  RequestHead head;
+  head.method = method;
+  head.path = path;
+  auto verdict = exchange->OnHead(head);
+  if (auto* refusal = std::get_if<Response>(&verdict)) return std::move(*refusal);
+  const auto sink = std::make_shared<AnswerSink>();
+  exchange->OnBody("", Responder(sink));
+  return sink->answer.value_or(Response{});
+}
+
+class AdminTest : public testing::Test {
+ protected:
+  Health health_;
+  prometheus::Registry registry_;
+  AdminService service_{health_, [this] { return registry_.Collect(); }};
+};
+
+TEST_F(AdminTest, LivenessIsNotReadiness) {
+  EXPECT_EQ(Ask(service_, "GET", "/livez").status, 200);
+  const Response starting = Ask(service_, "GET", "/readyz");
+  EXPECT_EQ(starting.status, 503);
+  EXPECT_EQ(Json::parse(starting.body), (Json{{"ready", false}, {"reasons", {"starting"}}}));
+}
+
+TEST_F(AdminTest, ReadinessSaysEveryReason) {
+  std::optional<std::string> problem;
+  health_.AddCheck([&] { return problem; });
+  health_.SetStarted();
+  EXPECT_EQ(Ask(service_, "GET", "/readyz").status, 200);
+  problem = "disk \"full\"";
+  health_.SetDraining();
+  const Response response = Ask(service_, "GET", "/readyz");
+  EXPECT_EQ(response.status, 503);
+  EXPECT_EQ(Json::parse(response.body).at("reasons"), (Json{"shutting down", "disk \"full\""}));
+}
+
+TEST_F(AdminTest, MetricsArePrometheusText) {
+  common::metrics::Counter(registry_, "some_total", "h").Increment(3);
+  const Response response = Ask(service_, "GET", "/metrics");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_TRUE(response.content_type.starts_with("text/plain; version=0.0.4"));
+  EXPECT_NE(response.body.find("\nsegment_gateway_some_total 3\n"), std::string::npos) << response.body;
+}
+
+TEST_F(AdminTest, WrongPathsAndMethodsAreTold) {
+  const Response absent = Ask(service_, "GET", "/nothing");
+  EXPECT_EQ(absent.status, 404);
+  EXPECT_EQ(Json::parse(absent.body).at("error").at("code"), "not_found");
+  const Response post = Ask(service_, "POST", "/metrics");
+  EXPECT_EQ(post.status, 405);
+  EXPECT_EQ(post.headers.at(0).second, "GET, HEAD");
+}
+
+TEST(Ledger, AddsUpOverAllLogs) {
+  pipeline::LogState one;
+  one.tail = 10;
+  one.cursor = {4, 2};
+  one.dead = 1;
+  pipeline::LogState two;
+  two.tail = 7;
+  two.cursor = {7, 0};
+  const auto families = LedgerMetrics({one, two});
+  ASSERT_EQ(families.size(), 4U);
+  const std::pair<const char*, double> expected[] = {{"segment_gateway_events_accepted_total", 17},
+                                                     {"segment_gateway_events_delivered_total", 12},
+                                                     {"segment_gateway_events_dead_total", 1},
+                                                     {"segment_gateway_events_pending", 4}};
+  for (std::size_t i = 0; i < families.size(); ++i) {
+    EXPECT_EQ(families[i].name, expected[i].first);
+    const auto& metric = families[i].metric.at(0);
+    EXPECT_EQ(metric.counter.value + metric.gauge.value, expected[i].second);
+  }
+}
+
+TEST(StorageWatch, SaysWhyNothingCanBeStored) {
+  const tests::TempDir dir;
+  prometheus::Registry registry;
+  std::optional<std::string> store_problem;
+  StorageWatch watch(dir.path().string(), 1, [&] { return store_problem; }, registry);
+  watch.Check();
+  EXPECT_EQ(watch.Problem(), std::nullopt);
+  store_problem = "the store is read-only";
+  EXPECT_EQ(watch.Problem(), std::nullopt) << "not before the next check";
+  watch.Check();
+  EXPECT_EQ(watch.Problem(), "the store is read-only");
+  store_problem.reset();
+  watch.Check();
+  EXPECT_EQ(watch.Problem(), std::nullopt);
+}
+
+TEST(StorageWatch, KeepsTheFreeSpaceThatIsConfigured) {
+  const tests::TempDir dir;
+  prometheus::Registry registry;
+  StorageWatch watch(
+      dir.path().string(), std::uint64_t{1} << 62, [] { return std::nullopt; }, registry);
+  watch.Check();
+  ASSERT_TRUE(watch.Problem());
+  EXPECT_NE(watch.Problem()->find("storage.min_free_disk"), std::string::npos);
+}
+
+TEST(StorageWatch, ADirectoryThatIsGoneIsAProblem) {
+  prometheus::Registry registry;
+  StorageWatch watch("/nonexistent/for/sure", 1, [] { return std::nullopt; }, registry);
+  watch.Check();
+  EXPECT_TRUE(watch.Problem());
+}
+
+}  // namespace
+}  // namespace gateway::observe
