@@ -64,8 +64,9 @@ constexpr auto kConfigFields = std::to_array<Field>({
      "2500", "Events in one batch request."},
     {"ingest.max_in_flight_bytes", At<&Config::ingest, &Ingest::max_in_flight_bytes>,
      Size("1MiB", "64GiB"), "256MiB",
-     "Bodies being received and handled, all connections together. Over it requests are answered "
-     "503 with `Retry-After`."},
+     "Bodies being received and handled, all connections together; one tenant gets a quarter, "
+     "requests without a key in their header together an eighth. Over it requests are answered 503 "
+     "with `Retry-After`."},
     {"ingest.idle_timeout", At<&Config::ingest, &Ingest::idle_timeout>, Duration("1s", "1h"), "75s",
      "Silence between two requests before a connection is closed. Longer than the idle time of a "
      "load balancer in front."},
@@ -94,12 +95,13 @@ constexpr auto kConfigFields = std::to_array<Field>({
     {"storage.max_commit_bytes", At<&Config::storage, &Storage::max_commit_bytes>,
      Size("1MiB", "64MiB"), "4MiB", "Events written with one fsync."},
     {"storage.max_queued_bytes", At<&Config::storage, &Storage::max_queued_bytes>,
-     Size("1MiB", "16GiB"), "64MiB",
+     Size("1MiB", "16GiB"), "256MiB",
      "Events that wait for the disk. Over it requests are answered 503 with `Retry-After`."},
     {"storage.write_buffer", At<&Config::storage, &Storage::write_buffer>, Size("4MiB", "1GiB"),
      "64MiB",
      "Events gathered in memory (they are in the write-ahead log already) before a table file is "
-     "written. What is delivered within it never reaches a table file."},
+     "written. What is delivered within it never reaches a table file. Up to four of this size "
+     "exist at a time."},
     {"storage.max_wal", At<&Config::storage, &Storage::max_wal>, Size("16MiB", "64GiB"), "512MiB",
      "Write-ahead log kept on disk before older events are written to table files. A restart reads "
      "it."},

@@ -5,19 +5,41 @@
 
 namespace gateway::ingest {
 
-std::optional<Admission::Refusal> Admission::TryReserve(std::uint64_t bytes) {
+std::optional<Admission::Refusal> Admission::TryReserve(Account account, std::uint64_t bytes) {
   if (draining_.load(std::memory_order_relaxed)) {
     return Refusal{"shutting_down", "the gateway is shutting down; send the request again"};
   }
   if (auto why = unavailable_()) return Refusal{"storage_unavailable", std::move(*why)};
-  const std::uint64_t before = in_flight_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  if (before + bytes > max_in_flight_bytes_) {
-    Release(bytes);
-    return Refusal{"overloaded", fmt::format("{} bytes of requests are being handled, the limit "
-                                             "is {} (ingest.max_in_flight_bytes)",
-                                             before, max_in_flight_bytes_)};
-  }
-  return std::nullopt;
+  const std::uint64_t share = ShareOf(account);
+  const bool reserved = in_flight_.With([&](InFlight& in_flight) {
+    const auto it = in_flight.by_account.find(account);
+    const std::uint64_t own = it == in_flight.by_account.end() ? 0 : it->second;
+    if (in_flight.total + bytes > max_in_flight_bytes_) return false;
+    if (own != 0 && own + bytes > share) return false;
+    in_flight.total += bytes;
+    if (bytes != 0) in_flight.by_account[account] = own + bytes;
+    return true;
+  });
+  if (reserved) return std::nullopt;
+  return Refusal{"overloaded",
+                 fmt::format("too many bytes of requests are in hand; the limit is {} for {}, and "
+                             "{} for all (ingest.max_in_flight_bytes)",
+                             share, account == kNoKey ? "requests without a key" : "one tenant",
+                             max_in_flight_bytes_)};
+}
+
+void Admission::Release(Account account, std::uint64_t bytes) {
+  if (bytes == 0) return;
+  in_flight_.With([&](InFlight& in_flight) {
+    in_flight.total -= bytes;
+    const auto it = in_flight.by_account.find(account);
+    it->second -= bytes;
+    if (it->second == 0) in_flight.by_account.erase(it);
+  });
+}
+
+std::uint64_t Admission::in_flight_bytes() const {
+  return in_flight_.With([](const InFlight& in_flight) { return in_flight.total; });
 }
 
 }  // namespace gateway::ingest

@@ -6,14 +6,25 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
+
+#include "common/guarded.h"
+#include "gateway/pipeline/event.h"
 
 namespace gateway::ingest {
 
 /// Whether one more request may come in. Asked after the header and before the body, so
-/// that a refusal costs nothing. Thread-safe.
+/// that a refusal costs nothing. Bytes in flight are bounded for all, for one tenant (a
+/// quarter) and for all requests together that show no key in their header (an eighth): a
+/// flood, or a crowd that declares bodies and never sends them, leaves room for the others.
+/// Thread-safe.
 class Admission {
  public:
+  /// On whose account bytes are reserved: a tenant's log, or kNoKey.
+  using Account = std::uint64_t;
+  static constexpr Account kNoKey = ~Account{0};
+
   struct Refusal {
     const char* code;
     std::string message;
@@ -29,17 +40,25 @@ class Admission {
   /// From now on every request is refused: the process is on its way out.
   void StartDraining() { draining_.store(true, std::memory_order_relaxed); }
 
-  /// A refusal, or nothing, and then `bytes` are reserved until Release.
-  std::optional<Refusal> TryReserve(std::uint64_t bytes);
-  void Release(std::uint64_t bytes) {
-    in_flight_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-  }
-  std::uint64_t in_flight_bytes() const { return in_flight_bytes_.load(std::memory_order_relaxed); }
+  /// A refusal, or nothing, and then `bytes` are reserved until Release. One request is
+  /// let in on any account that has nothing in flight, however small its share.
+  std::optional<Refusal> TryReserve(Account account, std::uint64_t bytes);
+  void Release(Account account, std::uint64_t bytes);
+  std::uint64_t in_flight_bytes() const;
 
  private:
+  struct InFlight {
+    std::uint64_t total = 0;
+    std::unordered_map<Account, std::uint64_t> by_account;  ///< No zeroes are kept.
+  };
+
+  std::uint64_t ShareOf(Account account) const {
+    return max_in_flight_bytes_ / (account == kNoKey ? 8 : 4);
+  }
+
   const std::uint64_t max_in_flight_bytes_;
   const std::function<std::optional<std::string>()> unavailable_;
-  std::atomic<std::uint64_t> in_flight_bytes_{0};
+  common::Guarded<InFlight> in_flight_;
   std::atomic<bool> draining_{false};
 };
 
@@ -47,13 +66,17 @@ class Admission {
 class Reservation {
  public:
   Reservation() = default;
-  Reservation(Admission& admission, std::uint64_t bytes) : admission_(&admission), bytes_(bytes) {}
+  Reservation(Admission& admission, Admission::Account account, std::uint64_t bytes)
+      : admission_(&admission), account_(account), bytes_(bytes) {}
   Reservation(Reservation&& other) noexcept
-      : admission_(std::exchange(other.admission_, nullptr)), bytes_(other.bytes_) {}
+      : admission_(std::exchange(other.admission_, nullptr)),
+        account_(other.account_),
+        bytes_(other.bytes_) {}
   Reservation& operator=(Reservation&& other) noexcept {
     if (this != &other) {
       Release();
       admission_ = std::exchange(other.admission_, nullptr);
+      account_ = other.account_;
       bytes_ = other.bytes_;
     }
     return *this;
@@ -61,11 +84,22 @@ class Reservation {
   ~Reservation() { Release(); }
 
   void Release() {
-    if (admission_ != nullptr) std::exchange(admission_, nullptr)->Release(bytes_);
+    if (admission_ != nullptr) std::exchange(admission_, nullptr)->Release(account_, bytes_);
+  }
+  /// The key turned up in the body: the bytes go over to the tenant's account, or
+  /// back, with a refusal.
+  std::optional<Admission::Refusal> MoveTo(Admission::Account account) {
+    if (admission_ == nullptr || account == account_) return std::nullopt;
+    Admission& admission = *admission_;
+    Release();
+    auto refusal = admission.TryReserve(account, bytes_);
+    if (!refusal) *this = Reservation(admission, account, bytes_);
+    return refusal;
   }
 
  private:
   Admission* admission_ = nullptr;
+  Admission::Account account_ = Admission::kNoKey;
   std::uint64_t bytes_ = 0;
 };
 

@@ -40,8 +40,12 @@ IngestMetrics::IngestMetrics(prometheus::Registry& registry)
       rejected_(Family(registry, "ingest_rejected_events_total",
                        "Events that validation refused, by reason.")),
       notes_(Family(registry, "ingest_event_notes_total",
-                    "Oddities in accepted events that were put right or passed on.")),
-      batch_ok_(requests_.Add({{"route", "batch"}, {"code", "200"}})) {
+                    "Oddities in accepted events that were put right or passed on.")) {
+  for (std::size_t i = 0; i < kRoutes; ++i) {
+    ok_[i] =
+        &requests_.Add({{"route", RouteName(static_cast<normalize::Route>(i))}, {"code", "200"}});
+  }
+
   auto& events = Family(registry, "ingest_events_total", "Valid events by type.");
   for (std::size_t i = 0; i < normalize::kEventTypes; ++i) {
     const auto type = static_cast<normalize::EventType>(i);
@@ -52,9 +56,10 @@ IngestMetrics::IngestMetrics(prometheus::Registry& registry)
   }
 }
 
-void IngestMetrics::CountRequest(std::string_view route, int status) {
-  if (status == 200 && route == "batch") return batch_ok_.Increment();
-  requests_.Add({{"route", std::string(route)}, {"code", std::to_string(status)}}).Increment();
+void IngestMetrics::CountRequest(std::optional<normalize::Route> route, int status) {
+  if (route && status == 200) return ok_[static_cast<std::size_t>(*route)]->Increment();
+  requests_.Add({{"route", route ? RouteName(*route) : "none"}, {"code", std::to_string(status)}})
+      .Increment();
 }
 
 void IngestMetrics::CountEvents(const normalize::Normalized& normalized) {

@@ -7,9 +7,10 @@
 #include <prometheus/registry.h>
 
 #include <array>
-#include <string_view>
+#include <optional>
 
 #include "common/clock.h"
+#include "gateway/ingest/routes.h"
 #include "gateway/normalize/normalizer.h"
 
 namespace gateway::ingest {
@@ -19,8 +20,8 @@ class IngestMetrics {
  public:
   explicit IngestMetrics(prometheus::Registry& registry);
 
-  /// One answer; `route` is "batch", "track", … or "none".
-  void CountRequest(std::string_view route, int status);
+  /// One answer; no route: the path is nobody's.
+  void CountRequest(std::optional<normalize::Route> route, int status);
   /// What became of a request's events, by type and by reason.
   void CountEvents(const normalize::Normalized& normalized);
 
@@ -35,7 +36,7 @@ class IngestMetrics {
   prometheus::Family<prometheus::Counter>& notes_;
   std::array<prometheus::Counter*, normalize::kEventTypes> by_type_{};
   std::array<prometheus::Counter*, normalize::kNotes> by_note_{};
-  prometheus::Counter& batch_ok_;
+  std::array<prometheus::Counter*, kRoutes> ok_{};  ///< Answers 200, by Route.
 };
 
 }  // namespace gateway::ingest

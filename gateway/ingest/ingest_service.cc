@@ -28,26 +28,6 @@ namespace {
 // Segment's own words; its clients and their users search for them.
 constexpr std::string_view kPayloadLimit = "Exceed payload limit";
 
-const char* RouteName(Route route) {
-  switch (route) {
-    case Route::kTrack:
-      return "track";
-    case Route::kIdentify:
-      return "identify";
-    case Route::kGroup:
-      return "group";
-    case Route::kPage:
-      return "page";
-    case Route::kScreen:
-      return "screen";
-    case Route::kAlias:
-      return "alias";
-    case Route::kBatch:
-      return "batch";
-  }
-  return "none";
-}
-
 Response RefuseIdentity(const Identity& identity) {
   switch (identity.failure) {
     case Identity::Failure::kTenantMissing:
@@ -89,7 +69,7 @@ class IngestExchange final : public common::net::HttpExchange {
       : service_(service), scratch_(service.ScratchOfThisThread()) {}
 
   std::variant<ReadBody, Response> OnHead(const RequestHead& head) override {
-    route_name_ = "none";
+    route_.reset();
     started_ = service_.clock_.Steady();
     auto verdict = CheckHead(head);
     if (const auto* refusal = std::get_if<Response>(&verdict)) Count(refusal->status);
@@ -100,9 +80,10 @@ class IngestExchange final : public common::net::HttpExchange {
     // What is answered at once needs its reservation no longer than this call.
     Reservation reservation = std::move(reservation_);
     std::optional<Response> answer = Accept(body, respond, reservation);
-    if (!answer) return;
-    Count(answer->status);
-    respond(std::move(*answer));
+    if (answer) {
+      Count(answer->status);
+      respond(std::move(*answer));
+    }
   }
 
   Response OnProtocolError(int status, std::string_view why) override {
@@ -119,11 +100,11 @@ class IngestExchange final : public common::net::HttpExchange {
     Response response;
     Reservation reservation;
     std::uint64_t events;
-    const char* route;
+    Route route;
     common::SteadyTime started;
   };
 
-  void Count(int status) { service_.metrics_.CountRequest(route_name_, status); }
+  void Count(int status) { service_.metrics_.CountRequest(route_, status); }
 
   Response ProtocolAnswer(int status, std::string_view why) const {
     // Clients throw events away on a 408, and try a 503 again.
@@ -142,8 +123,7 @@ class IngestExchange final : public common::net::HttpExchange {
                      "there is no such path; events go to POST /v1/track, /v1/identify, "
                      "/v1/group, /v1/page, /v1/screen, /v1/alias, /v1/batch or /v1/import");
     }
-    route_ = *route;
-    route_name_ = RouteName(*route);
+    route_ = route;
     if (head.method != "POST") {
       Response response = Refusal(405, "method_not_allowed", "use POST");
       response.headers.emplace_back("Allow", "POST");
@@ -190,19 +170,25 @@ class IngestExchange final : public common::net::HttpExchange {
         route_ == Route::kBatch ? limits.max_batch_bytes : limits.max_event_bytes;
     const std::uint64_t size = head.content_length.value_or(head.chunked ? limit : 0);
     if (size > limit) return Refusal(400, "payload_too_large", kPayloadLimit);
-    if (auto refusal = service_.admission_.TryReserve(size)) {
-      return RefusalForNow(503, refusal->code, refusal->message, RetryAfter());
-    }
-    reservation_ = Reservation(service_.admission_, size);
+    const Admission::Account account =
+        identity_.tenant == nullptr ? Admission::kNoKey : identity_.tenant->log;
+    if (auto refusal = service_.admission_.TryReserve(account, size)) return NoRoom(*refusal);
+    reservation_ = Reservation(service_.admission_, account, size);
     return ReadBody{limit};
+  }
+
+  Response NoRoom(const Admission::Refusal& refusal) const {
+    return RefusalForNow(503, refusal.code, refusal.message, RetryAfter());
   }
 
   /// The answer, or nothing when the queue gives it later.
   std::optional<Response> Accept(std::string& body, Responder& respond, Reservation& reservation) {
     normalize::Normalizer& normalizer = scratch_.normalizer;
-    if (auto parsed = normalizer.Parse(route_, body); !parsed) return RefuseRequest(parsed.error());
+    if (auto parsed = normalizer.Parse(*route_, body); !parsed)
+      return RefuseRequest(parsed.error());
     if (identity_.tenant == nullptr) {
       if (auto refusal = CheckBodyKey()) return refusal;
+      if (auto refusal = reservation.MoveTo(identity_.tenant->log)) return NoRoom(*refusal);
     }
     const common::WallTime now = service_.clock_.Wall();
     auto built = normalizer.Build(
@@ -244,7 +230,7 @@ class IngestExchange final : public common::net::HttpExchange {
                                                      .response = std::move(success),
                                                      .reservation = std::move(reservation),
                                                      .events = events,
-                                                     .route = route_name_,
+                                                     .route = *route_,
                                                      .started = started_});
     pipeline::AppendRequest request{.log = identity_.tenant->log,
                                     .received_at = now,
@@ -277,8 +263,7 @@ class IngestExchange final : public common::net::HttpExchange {
 
   IngestService& service_;
   ThreadScratch& scratch_;
-  Route route_ = Route::kBatch;
-  const char* route_name_ = "none";
+  std::optional<Route> route_;
   common::SteadyTime started_;
   std::shared_ptr<const pipeline::TenantSnapshot> tenants_;
   Identity identity_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string_view>
 
@@ -14,5 +15,10 @@ namespace gateway::ingest {
 /// Source: Segment's HTTP API; /v1/import and /v1/import/ as its Ruby, .NET and Java
 /// clients use them.
 std::optional<normalize::Route> FindRoute(std::string_view path);
+
+inline constexpr std::size_t kRoutes = 7;
+
+/// "track", "identify", …, "batch".
+const char* RouteName(normalize::Route route);
 
 }  // namespace gateway::ingest

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -102,48 +103,94 @@ TEST(Authorization, KeysAndTenants) {
   }
 }
 
+constexpr Admission::Account kTenant = 1;
+constexpr Admission::Account kOther = 2;
+
+Admission Always(std::uint64_t bytes) {
+  return Admission(bytes, [] { return std::nullopt; });
+}
+
 TEST(Admission, BoundsTheBytesInFlightAndGivesThemBack) {
-  Admission admission(1'000, [] { return std::nullopt; });
-  EXPECT_FALSE(admission.TryReserve(600));
-  const auto refusal = admission.TryReserve(401);
+  Admission admission = Always(1'000);
+  for (Admission::Account account = 1; account <= 4; ++account) {
+    EXPECT_FALSE(admission.TryReserve(account, 250));
+  }
+  const auto refusal = admission.TryReserve(5, 1);
   ASSERT_TRUE(refusal);
   EXPECT_STREQ(refusal->code, "overloaded");
-  EXPECT_EQ(admission.in_flight_bytes(), 600U);
+  admission.Release(4, 250);
+  EXPECT_EQ(admission.in_flight_bytes(), 750U);
   {
-    EXPECT_FALSE(admission.TryReserve(400));
-    Reservation first(admission, 400);
+    EXPECT_FALSE(admission.TryReserve(5, 250));
+    Reservation first(admission, 5, 250);
     Reservation second = std::move(first);
     EXPECT_EQ(admission.in_flight_bytes(), 1'000U);
   }
-  EXPECT_EQ(admission.in_flight_bytes(), 600U);
+  EXPECT_EQ(admission.in_flight_bytes(), 750U);
+}
+
+TEST(Admission, AFloodOfOneTenantLeavesRoomForTheOthers) {
+  Admission admission = Always(1'000);
+  int taken = 0;
+  while (!admission.TryReserve(kTenant, 10)) ++taken;
+  EXPECT_EQ(taken, 25) << "a quarter";
+  EXPECT_FALSE(admission.TryReserve(kOther, 200));
+}
+
+TEST(Admission, BodiesThatAreAnnouncedWithoutAKeyLeaveRoomForTheOthers) {
+  Admission admission = Always(1'000);
+  int taken = 0;
+  while (!admission.TryReserve(Admission::kNoKey, 5)) ++taken;
+  EXPECT_EQ(taken, 25) << "an eighth";
+  EXPECT_FALSE(admission.TryReserve(kTenant, 250));
+}
+
+TEST(Admission, OneRequestIsAlwaysLetIn) {
+  Admission admission = Always(1'000);
+  EXPECT_FALSE(admission.TryReserve(kTenant, 900));
+  EXPECT_TRUE(admission.TryReserve(kTenant, 1));
+}
+
+TEST(Admission, AKeyInTheBodyMovesTheBytesToItsTenant) {
+  Admission admission = Always(1'000);
+  ASSERT_FALSE(admission.TryReserve(Admission::kNoKey, 120));
+  Reservation reservation(admission, Admission::kNoKey, 120);
+  ASSERT_FALSE(reservation.MoveTo(kTenant));
+  EXPECT_FALSE(admission.TryReserve(Admission::kNoKey, 120)) << "that account is free again";
+  EXPECT_TRUE(admission.TryReserve(kTenant, 200)) << "and this one is charged";
+
+  Reservation late(admission, Admission::kNoKey, 120);
+  ASSERT_FALSE(admission.TryReserve(kOther, 240));
+  EXPECT_TRUE(late.MoveTo(kOther)) << "no room there";
+  EXPECT_EQ(admission.in_flight_bytes(), 360U) << "what is refused is given back";
 }
 
 TEST(Admission, RefusesWhileNothingCanBeStoredAndWhileDraining) {
   std::optional<std::string> problem = "disk full";
   Admission admission(1'000, [&] { return problem; });
-  EXPECT_STREQ(admission.TryReserve(1)->code, "storage_unavailable");
-  EXPECT_EQ(admission.TryReserve(1)->message, "disk full");
+  EXPECT_STREQ(admission.TryReserve(kTenant, 1)->code, "storage_unavailable");
+  EXPECT_EQ(admission.TryReserve(kTenant, 1)->message, "disk full");
   problem.reset();
-  EXPECT_FALSE(admission.TryReserve(1));
+  EXPECT_FALSE(admission.TryReserve(kTenant, 1));
   admission.StartDraining();
-  EXPECT_STREQ(admission.TryReserve(1)->code, "shutting_down");
+  EXPECT_STREQ(admission.TryReserve(kTenant, 1)->code, "shutting_down");
 }
 
 TEST(Admission, HoldsItsBoundUnderConcurrency) {
-  Admission admission(10, [] { return std::nullopt; });
+  Admission admission = Always(40);
   std::atomic<int> inside{0};
   std::atomic<int> worst{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       for (int i = 0; i < 20'000; ++i) {
-        if (admission.TryReserve(5)) continue;
+        if (admission.TryReserve(kTenant, 5)) continue;
         const int now = ++inside;
         int seen = worst.load();
         while (now > seen && !worst.compare_exchange_weak(seen, now)) {
         }
         --inside;
-        admission.Release(5);
+        admission.Release(kTenant, 5);
       }
     });
   }
