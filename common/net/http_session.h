@@ -205,7 +205,24 @@ class HttpSession final : public SessionBase,
     RefuseProtocol(400, "this is not an HTTP/1.1 request: " + error.message());
   }
 
+  /// Whether the header leaves a doubt about where the body ends. Beast takes any
+  /// Transfer-Encoding that is not a single final "chunked" for no body at all, and the
+  /// body would run as the next request: somebody else's, behind a proxy that reads it
+  /// differently (RFC 9112 §6.3, §11.2).
+  bool FramingIsAmbiguous() const {
+    const auto& message = parser_->get();
+    const std::size_t encodings = message.count(http::field::transfer_encoding);
+    if (encodings == 0) return false;
+    return encodings > 1 || !EqualsIgnoreCase(Header("Transfer-Encoding"), "chunked") ||
+           message.version() == 10 || message.count(http::field::content_length) != 0;
+  }
+
   void OnHead() {
+    if (FramingIsAmbiguous()) {
+      return RefuseProtocol(400,
+                            "the request's length is ambiguous: send a Content-Length, or "
+                            "\"Transfer-Encoding: chunked\" alone");
+    }
     const auto& message = parser_->get();
     const boost::beast::string_view target = message.target();
     const std::string_view text(target.data(), target.size());
@@ -354,6 +371,8 @@ class HttpSession final : public SessionBase,
     Write(response, close, [this, close, rest] {
       if (close) return Drain(state_->options.write_timeout);
       discard_ = rest;
+      phase_ = Phase::kDiscard;
+      SetDeadline(state_->options.body_timeout);
       Discard();
     });
   }
@@ -378,8 +397,6 @@ class HttpSession final : public SessionBase,
   // ---- Ends ------------------------------------------------------------------------
 
   void Discard() {
-    phase_ = Phase::kDiscard;
-    SetDeadline(state_->options.body_timeout);
     const std::size_t have = std::min<std::uint64_t>(discard_, buffer_.size());
     buffer_.consume(have);
     discard_ -= have;
