@@ -26,6 +26,9 @@ constexpr std::size_t kMaxMergeGrowth = 8;
 constexpr std::uint32_t kRetryAfterSeconds = 1;
 constexpr std::uint64_t kQueuedRequests = 1'000'000;
 constexpr int kWriteBuffers = 4;
+// A batch in flight keeps its chunks in memory, and a read from disk decodes whole ones:
+// no larger than a batch to Segment.
+constexpr std::uint64_t kMaxChunkBytes = 512 * 1024;
 
 }  // namespace
 
@@ -67,7 +70,7 @@ queue::Options ToQueueOptions(const config::Storage& storage) {
   options.max_pending_bytes = storage.max_queued_bytes;
   options.max_pending_requests = kQueuedRequests;
   options.max_commit_bytes = storage.max_commit_bytes;
-  options.max_chunk_bytes = storage.max_commit_bytes;
+  options.max_chunk_bytes = std::min(storage.max_commit_bytes, kMaxChunkBytes);
   options.commit_linger = storage.commit_linger;
   options.health_probe_interval = storage.retry_interval;
   options.write_buffer_bytes = storage.write_buffer;

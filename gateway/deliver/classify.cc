@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <ctime>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -78,13 +80,13 @@ Outcome ClassifyResponse(const IncomingResponse& response, const ClassifyPolicy&
   return MakeRetry(RetryCause::kServerError, response, policy, now);
 }
 
-/// RFC 9110 IMF-fixdate, the one form that is sent today.
-std::optional<common::WallTime> ParseHttpDate(const std::string& value) {
+/// Seconds from `now` to an RFC 9110 IMF-fixdate, the one form that is sent today. In
+/// seconds: nanoseconds end in the year 2262, and a header may name any.
+std::optional<std::int64_t> SecondsUntilHttpDate(const std::string& value, common::WallTime now) {
   std::tm parts{};
   const char* end = strptime(value.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
   if (end == nullptr || *end != '\0') return std::nullopt;
-  return std::chrono::time_point_cast<std::chrono::milliseconds>(
-      std::chrono::system_clock::from_time_t(timegm(&parts)));
+  return timegm(&parts) - std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
 }
 
 }  // namespace
@@ -100,23 +102,21 @@ pipeline::Outcome Classify(const pipeline::TransportReply& reply, const Classify
 std::optional<common::Duration> ParseRetryAfter(std::string_view value, common::Duration max,
                                                 common::WallTime now) {
   if (value.empty()) return std::nullopt;
-  common::Duration wait{};
   std::int64_t seconds = 0;
   const auto [stop, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
   const bool whole = stop == value.data() + value.size();
   if (error == std::errc::result_out_of_range && whole && value[0] != '-') {
-    wait = max;
+    seconds = std::numeric_limits<std::int64_t>::max();
   } else if (error == std::errc() && whole) {
     if (seconds < 0) return std::nullopt;
-    wait = seconds > std::chrono::floor<std::chrono::seconds>(max).count()
-               ? max
-               : common::Duration(std::chrono::seconds(seconds));
   } else {
-    const auto date = ParseHttpDate(std::string(value));
-    if (!date) return std::nullopt;
-    wait = *date - now;
+    const auto until = SecondsUntilHttpDate(std::string(value), now);
+    if (!until) return std::nullopt;
+    seconds = *until;
   }
-  return std::clamp<common::Duration>(wait, std::chrono::seconds(1), max);
+  const std::int64_t longest = std::chrono::floor<std::chrono::seconds>(max).count();
+  return std::chrono::seconds(
+      std::clamp<std::int64_t>(seconds, 1, std::max<std::int64_t>(longest, 1)));
 }
 
 }  // namespace gateway::deliver

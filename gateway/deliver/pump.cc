@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "common/log.h"
+#include "common/strings.h"
 #include "gateway/deliver/segment_request.h"
 
 namespace gateway::deliver {
@@ -23,12 +24,21 @@ double Seconds(common::Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-/// Replaces every `secret` in `text`: an answer may quote the key it refuses.
-void Redact(std::string& text, const common::Secret& secret) {
-  if (secret.empty()) return;
-  for (std::size_t at = text.find(secret.Reveal()); at != std::string::npos;
-       at = text.find(secret.Reveal(), at)) {
-    text.replace(at, secret.Reveal().size(), "***");
+void ReplaceAll(std::string& text, std::string_view part) {
+  if (part.empty()) return;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at)) {
+    text.replace(at, part.size(), "***");
+  }
+}
+
+/// An answer may quote the key it refuses, or the Authorization header that carried it.
+void Redact(std::string& text, const common::Secret& key) {
+  if (key.empty()) return;
+  ReplaceAll(text, key.Reveal());
+  for (const std::string& user : {key.Reveal() + ":", key.Reveal()}) {
+    std::string encoded = common::Base64Encode(user);
+    encoded.resize(encoded.find_last_not_of('=') + 1);
+    ReplaceAll(text, encoded);
   }
 }
 
@@ -192,19 +202,20 @@ void Pump::Send(LogId log, Lane& lane) {
   metrics_.batch_events.Observe(lane.batch.events);
   transport_.Send(BuildRequest(*tenant, lane.batch, lane.progress.retry.attempts,
                                options_.request_timeout, clock_.Wall()),
-                  [this, log](const pipeline::TransportReply& reply) { OnReply(log, reply); });
+                  [this, log](pipeline::TransportReply reply) { OnReply(log, std::move(reply)); });
 }
 
-void Pump::OnReply(LogId log, const pipeline::TransportReply& reply) {
+void Pump::OnReply(LogId log, pipeline::TransportReply reply) {
   Lane& lane = lanes_.at(log);
   metrics_.request_seconds.Observe(Seconds(clock_.Steady() - lane.sent_at));
   const WallTime now = clock_.Wall();
-  pipeline::Outcome outcome = Classify(reply, options_.classify, now);
   const auto snapshot = tenants_.Current();
   const pipeline::Tenant* tenant = snapshot->FindByLog(log);
-  if (auto* split = std::get_if<pipeline::Split>(&outcome); split != nullptr && tenant != nullptr) {
-    Redact(split->excerpt, tenant->write_key);
+  if (auto* response = std::get_if<pipeline::IncomingResponse>(&reply);
+      response != nullptr && tenant != nullptr) {
+    Redact(response->body, tenant->write_key);
   }
+  const pipeline::Outcome outcome = Classify(reply, options_.classify, now);
   settle::Verdict verdict = settle::Decide(lane.progress, log, lane.batch, outcome, policy_, now);
   Report(tenant == nullptr ? "" : tenant->id, reply, outcome, verdict);
   if (verdict.delivered > 0) {
@@ -355,15 +366,6 @@ void Pump::Stop(std::function<void()> done) {
 void Pump::CheckStopped() {
   if (!stopping_ || scheduler_.in_flight() > 0 || settling_ > 0 || !stopped_) return;
   std::exchange(stopped_, nullptr)();
-}
-
-std::vector<LaneStatus> Pump::Lanes() const {
-  std::vector<LaneStatus> lanes;
-  lanes.reserve(lanes_.size());
-  for (const auto& [log, lane] : lanes_) {
-    lanes.push_back({log, scheduler_.pending_events(log), lane.progress.retry});
-  }
-  return lanes;
 }
 
 }  // namespace gateway::deliver

@@ -34,13 +34,6 @@ struct PumpOptions {
   common::Duration queue_retry_interval{};
 };
 
-/// What an operator wants to know of one tenant's delivery.
-struct LaneStatus {
-  pipeline::LogId log = 0;
-  std::uint64_t pending = 0;
-  pipeline::RetryState retry;
-};
-
 /// The delivery loop: next due tenant -> read its batch -> send -> classify -> settle.
 ///
 /// A passive object that lives on one thread: every method is called there, and every
@@ -71,9 +64,7 @@ class Pump {
   /// is committed or has failed.
   void Stop(std::function<void()> done);
 
-  std::vector<LaneStatus> Lanes() const;
   std::uint64_t pending_events() const { return scheduler_.pending_events(); }
-  std::uint32_t in_flight() const { return scheduler_.in_flight(); }
 
  private:
   struct Lane {
@@ -89,7 +80,7 @@ class Pump {
   void StartBatch(const schedule::Dispatch& dispatch);
   void OnRead(pipeline::LogId log, common::Result<pipeline::ReadBatch> result);
   void Send(pipeline::LogId log, Lane& lane);
-  void OnReply(pipeline::LogId log, const pipeline::TransportReply& reply);
+  void OnReply(pipeline::LogId log, pipeline::TransportReply reply);
   void Apply(pipeline::LogId log, Lane& lane, settle::Verdict verdict);
   void Settle(pipeline::LogId log, Lane& lane, pipeline::Settlement settlement);
   void SubmitSettlement(pipeline::LogId log, Lane& lane);

@@ -13,7 +13,7 @@ namespace gateway::pipeline {
 /// Why a batch is tried again.
 enum class RetryCause {
   kTransport,    ///< No complete answer: DNS, connect, TLS, reset, time-out.
-  kThrottled,    ///< 429: not a failure, and it costs no attempt.
+  kThrottled,    ///< 429: Segment is well, the tenant is too fast.
   kServerError,  ///< 408, 410, 460, 5xx.
 };
 

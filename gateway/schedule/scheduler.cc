@@ -81,6 +81,9 @@ void Scheduler::OnBatchDone(LogId log, std::uint64_t events, std::uint64_t bytes
   events = std::min(events, lane.events);
   lane.events -= events;
   lane.bytes -= std::min(bytes, lane.bytes);
+  // The bytes of a backlog found at start are an estimate; what is left of it must not
+  // make every later batch look full.
+  if (lane.events == 0) lane.bytes = 0;
   pending_events_ -= events;
   // Everything that was there at dispatch is gone: the rest came later and may wait its
   // own time for company.

@@ -45,7 +45,6 @@ class Scheduler {
   /// `not_before` when a retry is under way.
   void AddLane(pipeline::LogId log, std::uint64_t events, std::uint64_t bytes,
                common::SteadyTime not_before, bool paused, common::SteadyTime now);
-  bool HasLane(pipeline::LogId log) const { return lanes_.contains(log); }
 
   /// New events became durable.
   void OnCommitted(pipeline::LogId log, std::uint64_t events, std::uint64_t bytes,

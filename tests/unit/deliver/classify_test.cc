@@ -139,6 +139,8 @@ TEST(RetryAfter, AllItsForms) {
       {"soon", std::nullopt},
       {"7 seconds", std::nullopt},
       {"Wed, 21 Oct 2015", std::nullopt},
+      {"Fri, 31 Dec 9999 23:59:59 GMT", 300s},
+      {"Thu, 01 Jan 1970 00:00:00 GMT", 1s},
       {long_ago, 1s},
       {next_year, 300s},
   };

@@ -261,6 +261,24 @@ TEST_F(PumpTest, OnePoisonEventGoesToTheDeadLettersAndTheRestGetsThrough) {
   EXPECT_EQ(Metric("delivery_events_total", "dead"), 1);
 }
 
+TEST_F(PumpTest, AnAnswerThatQuotesTheKeyIsRedactedBeforeItIsCut) {
+  const std::string answers[] = {std::string(250, 'x') + "secret-of-acme",
+                                 "Authorization: Basic " + common::Base64Encode("secret-of-acme:"),
+                                 common::Base64Encode("secret-of-acme") + " refused"};
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  for (const std::string& answer : answers) {
+    Append(log, 1);
+    Pass(1s);
+    ASSERT_EQ(transport_.in_flight.size(), 1U);
+    AnswerStatus(422, answer);
+    const std::string message = queue_.DeadLetters(log).back().message;
+    EXPECT_NE(message.find("***"), std::string::npos) << message;
+    EXPECT_EQ(message.find("secret"), std::string::npos) << message;
+    EXPECT_EQ(message.find("c2VjcmV0"), std::string::npos) << message;
+  }
+}
+
 TEST_F(PumpTest, APausedTenantIsStoredAndHeld) {
   const LogId log = AddTenant("acme", pipeline::TenantMode::kPaused);
   Start();

@@ -135,6 +135,15 @@ TEST(Scheduler, TheRestOfABatchThatWasCutGoesAtOnce) {
   EXPECT_TRUE(scheduler.Next(kStart + 10ms));
 }
 
+TEST(Scheduler, AnEstimateThatWasTooHighEndsWithItsBacklog) {
+  Scheduler scheduler(Defaults());
+  scheduler.AddLane(1, 10, 1'000'000, {}, false, kStart);
+  ASSERT_TRUE(scheduler.Next(kStart));
+  scheduler.OnBatchDone(1, 10, 2'000, kStart, kStart);
+  scheduler.OnCommitted(1, 1, 100, kStart);
+  EXPECT_FALSE(scheduler.Next(kStart)) << "one small event waits for company again";
+}
+
 TEST(Scheduler, APausedTenantKeepsItsEventsUntilResumed) {
   Scheduler scheduler(Defaults());
   scheduler.AddLane(1, 10, 100, {}, true, kStart);
