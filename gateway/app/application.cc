@@ -26,6 +26,7 @@
 #include "common/random.h"
 #include "common/thread.h"
 #include "gateway/app/component_options.h"
+#include "gateway/app/descriptors.h"
 #include "gateway/app/io_thread.h"
 #include "gateway/app/signals.h"
 #include "gateway/control/tenant_snapshot.h"
@@ -48,6 +49,8 @@ using Deadline = std::chrono::steady_clock::time_point;
 constexpr std::chrono::milliseconds kHousekeepingInterval{500};
 // After the deadline: for sockets that were closed by force to go.
 constexpr std::chrono::seconds kAbortGrace{2};
+// For the last commit and the closing of the store.
+constexpr unsigned kCloseSeconds = 60;
 // After everything is closed.
 constexpr unsigned kExitSeconds = 2;
 
@@ -88,6 +91,17 @@ class Application {
 
  private:
   Status Start() {
+    const auto clients = ClientConnections(RaiseDescriptorLimit(), config_.ingest.max_connections,
+                                           config_.delivery.max_connections);
+    if (!clients) return tl::unexpected(clients.error());
+    client_connections_ = *clients;
+    if (client_connections_ < config_.ingest.max_connections) {
+      common::log::Warning(
+          "few_descriptors",
+          "the limit of open files leaves fewer client connections than "
+          "ingest.max_connections",
+          {{"connections", client_connections_}, {"configured", config_.ingest.max_connections}});
+    }
     signals_.emplace(admin_.context());
     // The admin listener comes first: a queue that takes its time to open is alive, and
     // not ready.
@@ -104,6 +118,10 @@ class Application {
     common::metrics::Gauge(registry_, "build_info", "1; the version is a label.",
                            {{"version", GW_VERSION}})
         .Set(1);
+    health_.AddCheck([this]() -> std::optional<std::string> {
+      const observe::StorageWatch* watch = storage_source_.load();
+      return watch == nullptr ? std::nullopt : watch->Problem();
+    });
     admin_service_.emplace(health_, [this] { return CollectMetrics(); });
     auto server = common::net::HttpServer::Listen({&admin_.context()},
                                                   AdminServerOptions(config_.admin, config_.ingest),
@@ -138,7 +156,7 @@ class Application {
         },
         registry_);
     storage_watch_->Check();
-    health_.AddCheck([this] { return storage_watch_->Problem(); });
+    storage_source_.store(&*storage_watch_);
     return common::Ok();
   }
 
@@ -183,8 +201,10 @@ class Application {
       ingest_.push_back(std::make_unique<IoThread>(fmt::format("ingest-{}", i)));
       contexts.push_back(&ingest_.back()->context());
     }
-    auto server = common::net::HttpServer::Listen(contexts, IngestServerOptions(config_.ingest),
-                                                  *ingest_service_, ingest_tls_.get());
+    common::net::ServerOptions options = IngestServerOptions(config_.ingest);
+    options.max_connections = client_connections_;
+    auto server = common::net::HttpServer::Listen(contexts, std::move(options), *ingest_service_,
+                                                  ingest_tls_.get());
     if (!server) return Named("ingest.listen", server.error());
     ingest_server_ = std::move(*server);
     ingest_connections_ =
@@ -227,6 +247,8 @@ class Application {
     admission_->StartDraining();
     StopIngest(deadline);
     StopDelivery(deadline);
+    // A disk that hangs must not turn the stop into a wait for the supervisor's patience.
+    ExitAtTheLatestIn(kCloseSeconds, 1);
     queue_->Stop();
     StopThreads();
     pump_.reset();
@@ -317,8 +339,11 @@ class Application {
   IoThread delivery_{"delivery"};
   std::vector<std::unique_ptr<IoThread>> ingest_;
   std::optional<Signals> signals_;
+  std::size_t client_connections_ = 0;
   std::atomic<bool> failed_{false};
-  std::atomic<const queue::RocksQueue*> ledger_source_{nullptr};  ///< Set once logs are open.
+  // What the admin thread, which runs from the start on, may already look at.
+  std::atomic<const observe::StorageWatch*> storage_source_{nullptr};
+  std::atomic<const queue::RocksQueue*> ledger_source_{nullptr};
   boost::asio::steady_timer housekeeping_;
   std::unique_ptr<common::net::HttpServer> admin_server_;
   std::unique_ptr<common::net::HttpServer> ingest_server_;
