@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+import subprocess
+
 import harness
 
 
@@ -124,3 +126,12 @@ def test_a_segment_that_is_not_there(tmp_path):
         gateway.assert_conserved()
     finally:
         gateway.kill()
+
+
+def test_too_few_descriptors_stop_the_start(new_gateway):
+    gateway = new_gateway()
+    result = subprocess.run(
+        ["sh", "-c", 'ulimit -n 500; exec "$@"', "sh", harness.BINARY, "serve", "--config",
+         gateway.config_path()], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    assert "500 open files are allowed" in result.stderr and "ulimit -n" in result.stderr
