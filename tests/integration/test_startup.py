@@ -2,10 +2,9 @@
 """What the binary says and returns when it cannot start, and its other commands."""
 
 import os
+import subprocess
 
 import pytest
-
-import subprocess
 
 import harness
 
@@ -95,7 +94,7 @@ def test_a_data_folder_without_permission(new_gateway, tmp_path):
         options = {"user": 65534, "group": 65534, "extra_groups": []}
     else:
         options = {}
-    result = harness.subprocess.run(command, capture_output=True, text=True, check=False,
+    result = subprocess.run(command, capture_output=True, text=True, check=False,
                                     timeout=60 * harness.PATIENCE, **options)
     assert result.returncode == 1, result.stderr
     assert str(closed / "data") in result.stderr

@@ -77,7 +77,8 @@ TEST_F(AdminTest, MetricsArePrometheusText) {
   const Response response = Ask(service_, "GET", "/metrics");
   EXPECT_EQ(response.status, 200);
   EXPECT_TRUE(response.content_type.starts_with("text/plain; version=0.0.4"));
-  EXPECT_NE(response.body.find("\nsegment_gateway_some_total 3\n"), std::string::npos) << response.body;
+  EXPECT_NE(response.body.find("\nsegment_gateway_some_total 3\n"), std::string::npos)
+      << response.body;
 }
 
 TEST_F(AdminTest, WrongPathsAndMethodsAreTold) {
