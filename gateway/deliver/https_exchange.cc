@@ -203,6 +203,8 @@ HttpsExchange::Awaitable<void> HttpsExchange::Resolve() {
   }
 }
 
+// The one caller awaits it at once, and its frame holds what is referred to.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
 HttpsExchange::Awaitable<void> HttpsExchange::Open(const Address& address) {
   connection_ = std::make_shared<Connection>(shared_->io.get_executor(),
                                              Origin::Of(*request_.endpoint), shared_->metrics.open);
@@ -255,6 +257,8 @@ HttpsExchange::Awaitable<void> HttpsExchange::Converse(bool reused) {
   Judge(error, reused);
 }
 
+// The one caller awaits it at once, and its frame holds what is referred to.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-reference-coroutine-parameters)
 HttpsExchange::Awaitable<void> HttpsExchange::ReadAnswer(error_code& error) {
   got_bytes_ = false;
   bool interim = true;

@@ -17,7 +17,6 @@
 namespace common::net {
 namespace {
 
-using tests::HttpAnswer;
 using tests::RawHttpClient;
 using End = RawHttpClient::End;
 using ::testing::HasSubstr;

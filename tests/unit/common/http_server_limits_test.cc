@@ -16,7 +16,6 @@ namespace common::net {
 namespace {
 
 using ::testing::HasSubstr;
-using tests::HttpAnswer;
 using tests::RawHttpClient;
 
 constexpr Duration kSoon = std::chrono::milliseconds(300);

@@ -22,7 +22,6 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
-using tests::HttpAnswer;
 using tests::RawHttpClient;
 
 TEST(HttpServer, GivesTheExchangeTheParsedHead) {

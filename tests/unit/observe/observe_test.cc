@@ -19,7 +19,6 @@
 namespace gateway::observe {
 namespace {
 
-using common::net::ReadBody;
 using common::net::RequestHead;
 using common::net::Responder;
 using common::net::Response;
