@@ -21,11 +21,12 @@ std::optional<Admission::Refusal> Admission::TryReserve(Account account, std::ui
     return true;
   });
   if (reserved) return std::nullopt;
-  return Refusal{"overloaded",
-                 fmt::format("too many bytes of requests are in hand; the limit is {} for {}, and "
-                             "{} for all (ingest.max_in_flight_bytes)",
-                             share, account == kNoKey ? "requests without a key" : "one tenant",
-                             max_in_flight_bytes_)};
+  return Refusal{
+      "overloaded",
+      fmt::format("too many bytes of requests are in hand; the limit is {} for {}, and "
+                  "{} for all (ingest.max_in_flight_bytes)",
+                  share, account == kNoKey ? "requests without a key in the header" : "one account",
+                  max_in_flight_bytes_)};
 }
 
 void Admission::Release(Account account, std::uint64_t bytes) {

@@ -16,14 +16,16 @@ namespace gateway::ingest {
 
 /// Whether one more request may come in. Asked after the header and before the body, so
 /// that a refusal costs nothing. Bytes in flight are bounded for all, for one tenant (a
-/// quarter) and for all requests together that show no key in their header (an eighth): a
-/// flood, or a crowd that declares bodies and never sends them, leaves room for the others.
+/// quarter), for requests of service keys that name no tenant in their header (a quarter)
+/// and for all requests that show no key in it (an eighth): a flood, or a crowd that
+/// declares bodies and never sends them, leaves room for the others.
 /// Thread-safe.
 class Admission {
  public:
-  /// On whose account bytes are reserved: a tenant's log, or kNoKey.
+  /// On whose account bytes are reserved: a tenant's log, kServiceKeys or kNoKey.
   using Account = std::uint64_t;
   static constexpr Account kNoKey = ~Account{0};
+  static constexpr Account kServiceKeys = kNoKey - 1;
 
   struct Refusal {
     const char* code;

@@ -33,10 +33,7 @@ Identity Identify(const pipeline::TenantSnapshot& tenants, std::string_view key,
     return identity;
   }
   identity.service_key = true;
-  if (tenant_header.empty()) {
-    identity.failure = Identity::Failure::kTenantMissing;
-    return identity;
-  }
+  if (tenant_header.empty()) return identity;
   identity.tenant = tenants.FindById(tenant_header);
   if (identity.tenant == nullptr) identity.failure = Identity::Failure::kTenantUnknown;
   return identity;

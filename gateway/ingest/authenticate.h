@@ -29,9 +29,10 @@ struct Identity {
   enum class Failure {
     kNone,
     kUnknownKey,     ///< No tenant has this ingest key.
-    kTenantMissing,  ///< A service key that does not say which tenant.
     kTenantUnknown,  ///< A service key that names a tenant nobody configured.
   };
+  /// Null after a failure, and for a service key without X-Tenant-Id: then each event says
+  /// whose it is.
   const pipeline::Tenant* tenant = nullptr;
   bool service_key = false;
   Failure failure = Failure::kNone;

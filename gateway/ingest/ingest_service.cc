@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/ingest/ingest_service.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -30,9 +30,6 @@ constexpr std::string_view kPayloadLimit = "Exceed payload limit";
 
 Response RefuseIdentity(const Identity& identity) {
   switch (identity.failure) {
-    case Identity::Failure::kTenantMissing:
-      return Refusal(400, "tenant_missing",
-                     "a service key needs the header X-Tenant-Id to say whose event this is");
     case Identity::Failure::kTenantUnknown:
       return Refusal(400, "tenant_unknown",
                      "the tenant that X-Tenant-Id names is not configured here");
@@ -43,22 +40,53 @@ Response RefuseIdentity(const Identity& identity) {
   return Refusal(401, "invalid_write_key", "An invalid write key was provided");
 }
 
-std::vector<pipeline::DeadLetter> ToDeadLetters(std::vector<normalize::Rejection>& rejected,
-                                                common::WallTime now) {
-  std::vector<pipeline::DeadLetter> letters;
-  letters.reserve(rejected.size());
-  for (normalize::Rejection& rejection : rejected) {
-    letters.push_back({.stage = pipeline::DeadLetterStage::kIngest,
-                       .code = std::string(rejection.code),
-                       .message = rejection.message,
-                       .event = std::move(rejection.event),
-                       .http_status = 0,
-                       .attempts = 0,
-                       .accepted_at = now,
-                       .dead_at = now});
-  }
-  return letters;
+pipeline::DeadLetter ToDeadLetter(normalize::Rejection& rejection, common::WallTime now) {
+  return {.stage = pipeline::DeadLetterStage::kIngest,
+          .code = std::string(rejection.code),
+          .message = rejection.message,
+          .event = std::move(rejection.event),
+          .http_status = 0,
+          .attempts = 0,
+          .accepted_at = now,
+          .dead_at = now};
 }
+
+/// An acknowledgement that waits for the disk: for one append, or for those of several
+/// tenants. Done is thread-safe; the rest is touched before the first and after the last.
+class Pending {
+ public:
+  Pending(Responder respond_with, Response success, Reservation held, std::uint64_t event_count,
+          Route of_route, common::SteadyTime start, std::size_t appends)
+      : respond(std::move(respond_with)),
+        response(std::move(success)),
+        reservation(std::move(held)),
+        events(event_count),
+        route(of_route),
+        started(start),
+        waiting_(appends) {}
+
+  /// One append is done; true for the last.
+  bool Done(const common::Status& status) {
+    if (!status) {
+      error_.With([&](std::optional<common::Error>& error) { error = status.error(); });
+    }
+    return waiting_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  }
+  std::optional<common::Error> TakeError() {
+    return error_.With([](std::optional<common::Error>& error) { return std::move(error); });
+  }
+
+  Responder respond;
+  Response response;
+  Reservation reservation;
+  const std::uint64_t events;
+  const Route route;
+  const common::SteadyTime started;
+
+ private:
+  std::atomic<std::size_t> waiting_;
+  common::Guarded<std::optional<common::Error>> error_;
+};
 
 }  // namespace
 
@@ -94,16 +122,6 @@ class IngestExchange final : public common::net::HttpExchange {
   }
 
  private:
-  /// An acknowledgement that waits for the disk.
-  struct Pending {
-    Responder respond;
-    Response response;
-    Reservation reservation;
-    std::uint64_t events;
-    Route route;
-    common::SteadyTime started;
-  };
-
   void Count(int status) { service_.metrics_.CountRequest(route_, status); }
 
   Response ProtocolAnswer(int status, std::string_view why) const {
@@ -145,7 +163,7 @@ class IngestExchange final : public common::net::HttpExchange {
         return std::nullopt;
       case Credentials::Kind::kBasic:
         identity_ = Identify(*tenants_, credentials.key, tenant_header_);
-        if (identity_.tenant == nullptr) return RefuseIdentity(identity_);
+        if (identity_.failure != Identity::Failure::kNone) return RefuseIdentity(identity_);
         return std::nullopt;
       case Credentials::Kind::kMalformed:
         return Refusal(401, "malformed_authorization",
@@ -170,11 +188,15 @@ class IngestExchange final : public common::net::HttpExchange {
         route_ == Route::kBatch ? limits.max_batch_bytes : limits.max_event_bytes;
     const std::uint64_t size = head.content_length.value_or(head.chunked ? limit : 0);
     if (size > limit) return Refusal(400, "payload_too_large", kPayloadLimit);
-    const Admission::Account account =
-        identity_.tenant == nullptr ? Admission::kNoKey : identity_.tenant->log;
+    const Admission::Account account = AccountOf(identity_);
     if (auto refusal = service_.admission_.TryReserve(account, size)) return NoRoom(*refusal);
     reservation_ = Reservation(service_.admission_, account, size);
     return ReadBody{limit};
+  }
+
+  static Admission::Account AccountOf(const Identity& identity) {
+    if (identity.tenant != nullptr) return identity.tenant->log;
+    return identity.service_key ? Admission::kServiceKeys : Admission::kNoKey;
   }
 
   Response NoRoom(const Admission::Refusal& refusal) const {
@@ -186,25 +208,70 @@ class IngestExchange final : public common::net::HttpExchange {
     normalize::Normalizer& normalizer = scratch_.normalizer;
     if (auto parsed = normalizer.Parse(*route_, body); !parsed)
       return RefuseRequest(parsed.error());
-    if (identity_.tenant == nullptr) {
+    if (identity_.tenant == nullptr && !identity_.service_key) {
       if (auto refusal = CheckBodyKey()) return refusal;
-      if (auto refusal = reservation.MoveTo(identity_.tenant->log)) return NoRoom(*refusal);
+      if (auto refusal = reservation.MoveTo(AccountOf(identity_))) return NoRoom(*refusal);
     }
     const common::WallTime now = service_.clock_.Wall();
-    auto built = normalizer.Build(
-        {.received_at = now, .random = scratch_.random, .strip_tenant_id = identity_.service_key});
+    // Slot 0 is the request's own tenant, if it has one; the others are those that events of
+    // a service key name.
+    std::vector<const pipeline::Tenant*> tenants{identity_.tenant};
+    const normalize::TenantResolver resolver = [&](std::string_view id) {
+      return SlotOf(id, tenants);
+    };
+    auto built = normalizer.Build({.received_at = now,
+                                   .random = scratch_.random,
+                                   .tenant_of = identity_.service_key ? &resolver : nullptr,
+                                   .has_own_tenant = identity_.tenant != nullptr});
     if (!built) return RefuseRequest(built.error());
     service_.metrics_.CountEvents(*built);
-    const std::size_t accepted = built->events.count();
-    Response success =
-        built->rejected.empty() ? Success() : PartialSuccess(accepted, built->rejected);
-    if (identity_.tenant->mode == pipeline::TenantMode::kNotForwarded) {
-      service_.metrics_.not_forwarded.Increment(static_cast<double>(accepted));
-      return success;
+    if (*route_ != Route::kBatch && !built->rejected.empty() && !built->rejected[0].slot) {
+      return Refusal(400, built->rejected[0].code, built->rejected[0].message);
     }
-    if (accepted == 0 && built->rejected.empty()) return success;
-    Store(std::move(*built), now, std::move(success), respond, reservation);
+    Response success =
+        built->rejected.empty() ? Success() : PartialSuccess(built->count(), built->rejected);
+    std::vector<pipeline::AppendRequest> appends = ToAppends(*built, tenants, now);
+    if (appends.empty()) return success;
+    Store(std::move(appends), std::move(success), respond, reservation);
     return std::nullopt;
+  }
+
+  std::optional<std::uint32_t> SlotOf(std::string_view id,
+                                      std::vector<const pipeline::Tenant*>& tenants) const {
+    const pipeline::Tenant* tenant = tenants_->FindById(id);
+    if (tenant == nullptr) return std::nullopt;
+    const auto found = std::ranges::find(tenants, tenant);
+    if (found == tenants.end()) tenants.push_back(tenant);
+    return static_cast<std::uint32_t>(std::ranges::find(tenants, tenant) - tenants.begin());
+  }
+
+  /// What each tenant's log gets; counts what is not forwarded. A refused event is kept with
+  /// its tenant, if it has one.
+  std::vector<pipeline::AppendRequest> ToAppends(
+      normalize::Normalized& normalized, const std::vector<const pipeline::Tenant*>& tenants,
+      common::WallTime now) {
+    std::vector<pipeline::AppendRequest> by_slot(tenants.size());
+    by_slot[0].events = std::move(normalized.events);
+    for (normalize::ElsewhereBlock& block : normalized.elsewhere) {
+      by_slot[block.slot].events = std::move(block.events);
+    }
+    for (normalize::Rejection& rejection : normalized.rejected) {
+      if (rejection.slot) by_slot[*rejection.slot].rejected.push_back(ToDeadLetter(rejection, now));
+    }
+    std::vector<pipeline::AppendRequest> appends;
+    for (std::size_t slot = 0; slot < tenants.size(); ++slot) {
+      pipeline::AppendRequest& request = by_slot[slot];
+      if (tenants[slot] == nullptr) continue;
+      if (tenants[slot]->mode == pipeline::TenantMode::kNotForwarded) {
+        service_.metrics_.not_forwarded.Increment(static_cast<double>(request.events.count()));
+        continue;
+      }
+      if (request.events.count() == 0 && request.rejected.empty()) continue;
+      request.log = tenants[slot]->log;
+      request.received_at = now;
+      appends.push_back(std::move(request));
+    }
+    return appends;
   }
 
   std::optional<Response> CheckBodyKey() {
@@ -215,7 +282,7 @@ class IngestExchange final : public common::net::HttpExchange {
                      "\"writeKey\" in the body");
     }
     identity_ = Identify(*tenants_, *key, tenant_header_);
-    if (identity_.tenant == nullptr) return RefuseIdentity(identity_);
+    if (identity_.failure != Identity::Failure::kNone) return RefuseIdentity(identity_);
     return std::nullopt;
   }
 
@@ -223,38 +290,36 @@ class IngestExchange final : public common::net::HttpExchange {
     return Refusal(error.http_status, error.code, error.message);
   }
 
-  void Store(normalize::Normalized normalized, common::WallTime now, Response success,
-             Responder& respond, Reservation& reservation) {
-    const std::size_t events = normalized.events.count();
-    auto pending = std::make_shared<Pending>(Pending{.respond = std::move(respond),
-                                                     .response = std::move(success),
-                                                     .reservation = std::move(reservation),
-                                                     .events = events,
-                                                     .route = *route_,
-                                                     .started = started_});
-    pipeline::AppendRequest request{.log = identity_.tenant->log,
-                                    .received_at = now,
-                                    .events = std::move(normalized.events),
-                                    .rejected = ToDeadLetters(normalized.rejected, now)};
-    service_.queue_.Append(std::move(request),
-                           [&service = service_, pending](const common::Status& status) {
-                             OnStored(service, *pending, status);
-                           });
+  /// One append a tenant, and one answer when the last of them is done. When one fails the
+  /// request is answered 503 and sent again, and what was stored of it then is stored twice,
+  /// with the same messageIds where the client gave them.
+  void Store(std::vector<pipeline::AppendRequest> appends, Response success, Responder& respond,
+             Reservation& reservation) {
+    std::uint64_t events = 0;
+    for (const pipeline::AppendRequest& append : appends) events += append.events.count();
+    auto pending =
+        std::make_shared<Pending>(std::move(respond), std::move(success), std::move(reservation),
+                                  events, *route_, started_, appends.size());
+    for (pipeline::AppendRequest& append : appends) {
+      service_.queue_.Append(std::move(append),
+                             [&service = service_, pending](const common::Status& status) {
+                               if (pending->Done(status)) OnStored(service, *pending);
+                             });
+    }
   }
 
-  /// Runs on the queue's thread.
-  static void OnStored(IngestService& service, Pending& pending, const common::Status& status) {
+  /// After the last append; runs on the queue's thread, or inside Store.
+  static void OnStored(IngestService& service, Pending& pending) {
     IngestMetrics& metrics = service.metrics_;
-    if (status) {
+    if (const auto error = pending.TakeError()) {
+      const bool overloaded = error->code == common::ErrorCode::kUnavailable;
+      pending.response = RefusalForNow(503, overloaded ? "overloaded" : "storage_unavailable",
+                                       error->message, service.options_.retry_after_seconds);
+    } else {
       metrics.acknowledged.Increment(static_cast<double>(pending.events));
       metrics.batch_events.Observe(static_cast<double>(pending.events));
       metrics.request_seconds.Observe(
           std::chrono::duration<double>(service.clock_.Steady() - pending.started).count());
-    } else {
-      const bool overloaded = status.error().code == common::ErrorCode::kUnavailable;
-      pending.response =
-          RefusalForNow(503, overloaded ? "overloaded" : "storage_unavailable",
-                        status.error().message, service.options_.retry_after_seconds);
     }
     metrics.CountRequest(pending.route, pending.response.status);
     pending.reservation.Release();

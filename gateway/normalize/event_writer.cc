@@ -97,7 +97,7 @@ std::optional<common::WallTime> EventWriter::ReadSentAt(const Field* field, Norm
 }
 
 bool EventWriter::StripsAlways(FieldId id) const {
-  return IsServerOwned(id) || (id == FieldId::kTenantId && request_->strip_tenant_id);
+  return IsServerOwned(id) || (id == FieldId::kTenantId && request_->tenant_of != nullptr);
 }
 
 EventWriter::Action EventWriter::Decide(EventType type, const Field& field,

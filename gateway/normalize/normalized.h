@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,12 +40,19 @@ struct Limits {
   std::uint32_t max_depth;  ///< Nesting of the whole body.
 };
 
+/// The slot, a small number from 1 on that the caller gives out, of the tenant with this
+/// id, or 0 for the request's own; nullopt when nobody has the id.
+using TenantResolver = std::function<std::optional<std::uint32_t>(std::string_view tenant_id)>;
+
 /// What normalising needs from outside.
 struct RequestContext {
   common::WallTime received_at;
   common::Random& random;  ///< For generated message ids.
-  bool strip_tenant_id =
-      false;  ///< The caller used a service key: `tenantId` is address, not data.
+  /// For a service key, whose caller may send for any tenant; null otherwise. `tenantId` of
+  /// an event is then address and not data, and stripped.
+  const TenantResolver* tenant_of = nullptr;
+  /// Whether an event without a tenantId has a tenant (slot 0, the request's own).
+  bool has_own_tenant = true;
 };
 
 /// Why one event of a request is not forwarded; the others go on.
@@ -53,6 +61,8 @@ struct Rejection {
   std::string_view code;  ///< Stable name; static storage.
   std::string message;    ///< For a person; quotes nothing of the event.
   std::string event;      ///< Its JSON without the server-owned fields, for the dead letter.
+  /// The tenant it would have gone to; none when its tenantId is missing or nobody's.
+  std::optional<std::uint32_t> slot = 0;
 };
 
 /// Why a whole request is refused; nothing of it may be stored.
@@ -75,12 +85,24 @@ enum class Note : std::uint8_t {
 };
 inline constexpr std::size_t kNotes = 8;
 
-struct Normalized {
+/// Events of a tenant other than the request's own.
+struct ElsewhereBlock {
+  std::uint32_t slot = 0;
   pipeline::EventBlock events;
-  std::array<std::uint32_t, kEventTypes> by_type{};  ///< Of `events`, by EventType.
+};
+
+struct Normalized {
+  pipeline::EventBlock events;            ///< Of slot 0.
+  std::vector<ElsewhereBlock> elsewhere;  ///< Of other slots, each once; none without a resolver.
+  std::array<std::uint32_t, kEventTypes> by_type{};  ///< Of all events, by EventType.
   std::array<std::uint32_t, kNotes> notes{};         ///< By Note.
   std::vector<Rejection> rejected;                   ///< By ascending index.
 
+  std::size_t count() const {
+    std::size_t n = events.count();
+    for (const ElsewhereBlock& block : elsewhere) n += block.events.count();
+    return n;
+  }
   std::uint32_t Count(EventType type) const { return by_type[static_cast<std::size_t>(type)]; }
   std::uint32_t Count(Note note) const { return notes[static_cast<std::size_t>(note)]; }
   void Add(Note note) { ++notes[static_cast<std::size_t>(note)]; }

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "gateway/normalize/body_reader.h"
 #include "gateway/normalize/event_writer.h"
 #include "gateway/normalize/validate.h"
@@ -40,6 +42,12 @@ Problem TooLarge(std::size_t size, const Limits& limits, std::string_view why) {
                                          limits.max_event_bytes)};
 }
 
+pipeline::EventBlock& BlockOf(std::uint32_t slot, Normalized& out) {
+  const auto found = std::ranges::find(out.elsewhere, slot, &ElsewhereBlock::slot);
+  if (found != out.elsewhere.end()) return found->events;
+  return out.elsewhere.emplace_back(ElsewhereBlock{slot, {}}).events;
+}
+
 }  // namespace
 
 static_assert(Normalizer::kPadding >= JsonIndex::kPadding);
@@ -49,8 +57,11 @@ struct Normalizer::Scratch {
   explicit Scratch(const Limits& l) : limits(l), body(l), writer(l, body) {}
 
   tl::expected<Normalized, RequestError> Build(const RequestContext& request);
-  /// Appends the event of one item, or says why not.
-  std::optional<Problem> Append(const Item& item, Normalized& out);
+  /// Appends the event of one item, or says why not. `slot` tells whose it is.
+  std::optional<Problem> Append(const Item& item, const RequestContext& request,
+                                std::optional<std::uint32_t>& slot, Normalized& out);
+  std::optional<Problem> FindTenant(const RequestContext& request,
+                                    std::optional<std::uint32_t>& slot);
   std::optional<Problem> FindType(EventType& type, Normalized& out);
 
   const Limits limits;
@@ -109,9 +120,10 @@ tl::expected<Normalized, RequestError> Normalizer::Scratch::Build(const RequestC
   out.events.bytes.reserve(body_bytes + items.size() * kGrowthPerEvent);
   out.events.sizes.reserve(items.size());
   for (std::uint32_t i = 0; i < items.size(); ++i) {
-    if (auto problem = Append(items[i], out)) {
-      out.rejected.push_back(
-          {i, problem->code, std::move(problem->message), writer.WithoutServerFields(items[i])});
+    std::optional<std::uint32_t> slot = 0;
+    if (auto problem = Append(items[i], request, slot, out)) {
+      out.rejected.push_back({i, problem->code, std::move(problem->message),
+                              writer.WithoutServerFields(items[i]), slot});
     }
     if (merged_bytes > limits.max_merged_bytes) {
       return tl::make_unexpected(
@@ -123,10 +135,15 @@ tl::expected<Normalized, RequestError> Normalizer::Scratch::Build(const RequestC
   return out;
 }
 
-std::optional<Problem> Normalizer::Scratch::Append(const Item& item, Normalized& out) {
+std::optional<Problem> Normalizer::Scratch::Append(const Item& item, const RequestContext& request,
+                                                   std::optional<std::uint32_t>& slot,
+                                                   Normalized& out) {
   if (!item.is_object) return Problem{"event_not_object", "An event must be a JSON object"};
   if (item.span.size() > limits.max_event_bytes) return TooLarge(item.span.size(), limits, "");
   FindKnown(body.FieldsOf(item), known);
+  if (request.tenant_of != nullptr) {
+    if (auto problem = FindTenant(request, slot)) return problem;
+  }
   EventType type = EventType::kTrack;
   if (auto problem = FindType(type, out)) return problem;
   if (auto problem = CheckEvent(type, known, body.text(), out)) return problem;
@@ -137,15 +154,38 @@ std::optional<Problem> Normalizer::Scratch::Append(const Item& item, Normalized&
   const std::size_t begin = events.bytes.size();
   const std::size_t content = writer.Write(type, item, known, out);
   if (writer.envelope_size() > 0) {
-    merged_bytes += events.bytes.size() - begin;
+    // Merging reads the whole envelope, however little of it is new to the event.
+    merged_bytes += std::max(events.bytes.size() - begin, writer.envelope_size());
     if (content > limits.max_event_bytes) {
       events.bytes.resize(before);
       return TooLarge(content, limits, " with the batch's context");
     }
   }
-  events.sizes.push_back(static_cast<std::uint32_t>(events.bytes.size() - begin));
+  if (*slot == 0) {
+    events.sizes.push_back(static_cast<std::uint32_t>(events.bytes.size() - begin));
+  } else {
+    BlockOf(*slot, out).Append(std::string_view(events.bytes).substr(begin));
+    events.bytes.resize(before);
+  }
   ++out.by_type[static_cast<std::size_t>(type)];
   return std::nullopt;
+}
+
+std::optional<Problem> Normalizer::Scratch::FindTenant(const RequestContext& request,
+                                                       std::optional<std::uint32_t>& slot) {
+  const Field* field = Get(known, FieldId::kTenantId);
+  const ValueKind kind = KindOf(field, body.text());
+  if (kind == ValueKind::kAbsent) {
+    if (request.has_own_tenant) return std::nullopt;
+    slot.reset();
+    return Problem{"tenant_missing",
+                   "With a service key, say whose event it is: the header X-Tenant-Id, or "
+                   "`tenantId` on the event"};
+  }
+  slot.reset();
+  if (kind == ValueKind::kString) slot = (*request.tenant_of)(body.StringValue(*field, text));
+  if (slot) return std::nullopt;
+  return Problem{"tenant_unknown", "No tenant with the event's `tenantId` is configured here"};
 }
 
 std::optional<Problem> Normalizer::Scratch::FindType(EventType& type, Normalized& out) {

@@ -206,10 +206,20 @@ def test_a_switched_off_tenant_is_answered_and_counted(new_gateway, sandbox):
 def test_a_service_key_sends_for_any_tenant(gateway, sandbox):
     client = harness.Client(gateway.ingest_port, "backend-service-key-1")
     assert client.post("/v1/track", track(1), {"X-Tenant-Id": "globex"}).status == 200
-    assert client.post("/v1/batch", {"batch": [{**track(2), "tenantId": "acme"}, track(3)]},
-                       {"X-Tenant-Id": "acme"}).status == 200
+    assert client.post("/v1/track", {**track(2), "tenantId": "acme"}).status == 200
+    answer = client.post("/v1/batch", {"batch": [
+        {**track(3), "tenantId": "acme"}, {**track(4), "tenantId": "globex"},
+        {**track(5), "tenantId": "nobody"}, {**track(6), "tenantId": "acme"}, track(7)]},
+                         {"X-Tenant-Id": "globex"})
+    assert answer.status == 200
+    body = json.loads(answer.body)
+    assert body["accepted"] == 4
+    assert [(r["index"], r["code"]) for r in body["rejected"]] == [(2, "tenant_unknown")]
+    answer = client.post("/v1/track", track(8))
+    assert (answer.status, json.loads(answer.body)["code"]) == (400, "tenant_missing")
     gateway.wait_drained()
-    assert [sandbox.ids(name) for name in harness.TENANTS] == [["m-2", "m-3"], ["m-1"], []]
+    assert [sandbox.ids(name) for name in harness.TENANTS] == [
+        ["m-2", "m-3", "m-6"], ["m-1", "m-4", "m-7"], []]
     assert all("tenantId" not in event for event in sandbox.events())
 
 

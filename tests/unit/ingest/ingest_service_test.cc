@@ -197,9 +197,8 @@ TEST_F(IngestServiceTest, RefusalsBeforeTheBody) {
   garbage.headers["Authorization"] = "Basic \x01";
   Request gzip;
   gzip.headers["Content-Encoding"] = "gzip";
-  Request service;
-  service.headers["Authorization"] = "Basic " + common::Base64Encode("service-key:");
-  Request stranger = service;
+  Request stranger;
+  stranger.headers["Authorization"] = "Basic " + common::Base64Encode("service-key:");
   stranger.headers["X-Tenant-Id"] = "nobody";
   const Case cases[] = {
       {"path", With("/v1/nothing", "{}"), 404, "not_found"},
@@ -208,7 +207,6 @@ TEST_F(IngestServiceTest, RefusalsBeforeTheBody) {
       {"bearer", bearer, 401, "unsupported_authorization"},
       {"not base64", garbage, 401, "malformed_authorization"},
       {"gzip", gzip, 415, "unsupported_content_encoding"},
-      {"service key alone", service, 400, "tenant_missing"},
       {"service key, unknown tenant", stranger, 400, "tenant_unknown"},
       {"single too large", With("/v1/track", std::string(32'769, ' ')), 400, "payload_too_large"},
       {"batch too large", With("/v1/batch", std::string(524'289, ' ')), 400, "payload_too_large"},
@@ -227,6 +225,71 @@ TEST_F(IngestServiceTest, AServiceKeySendsForTheTenantItNames) {
   request.headers["X-Tenant-Id"] = "paused";
   EXPECT_EQ(Send(request).status, 200);
   EXPECT_EQ(queue_.PendingEvents(LogOf("paused")).size(), 1U);
+}
+
+TEST_F(IngestServiceTest, AServiceKeysEventsGoToTheTenantsTheyName) {
+  Request request = With("/v1/batch", R"({"batch":[
+      {"type":"track","userId":"u","event":"1","tenantId":"acme"},
+      {"type":"track","userId":"u","event":"2","tenantId":"paused"},
+      {"type":"track","userId":"u","event":"3","tenantId":"nobody"},
+      {"type":"track","event":"4","tenantId":"paused"},
+      {"type":"track","userId":"u","event":"5","tenantId":"off"},
+      {"type":"track","userId":"u","event":"6"},
+      {"type":"track","userId":"u","event":"7","tenantId":"acme"}]})");
+  request.headers["Authorization"] = "Basic " + common::Base64Encode("service-key:");
+  const Response response = Send(request);
+  EXPECT_EQ(response.status, 200);
+  const Json json = Json::parse(response.body);
+  EXPECT_EQ(json.at("accepted"), 4);
+  std::vector<std::pair<int, std::string>> rejected;
+  for (const Json& entry : json.at("rejected")) {
+    rejected.emplace_back(entry.at("index").get<int>(), entry.at("code").get<std::string>());
+  }
+  EXPECT_EQ(rejected, (std::vector<std::pair<int, std::string>>{
+                          {2, "tenant_unknown"}, {3, "no_user_anon_id"}, {5, "tenant_missing"}}));
+  const auto acme = queue_.PendingEvents(LogOf("acme"));
+  ASSERT_EQ(acme.size(), 2U);
+  EXPECT_NE(acme[0].find(R"("event":"1")"), std::string::npos);
+  EXPECT_NE(acme[1].find(R"("event":"7")"), std::string::npos);
+  EXPECT_EQ(acme[0].find("tenantId"), std::string::npos);
+  EXPECT_EQ(queue_.PendingEvents(LogOf("paused")).size(), 1U);
+  EXPECT_EQ(queue_.DeadLetters(LogOf("paused")).size(), 1U);
+  EXPECT_TRUE(queue_.DeadLetters(LogOf("acme")).empty());
+  EXPECT_EQ(queue_.State(LogOf("off")).tail, 0U);
+  EXPECT_EQ(Counter("events_not_forwarded_total"), 1);
+  EXPECT_EQ(Counter("ingest_acknowledged_events_total"), 3);
+}
+
+TEST_F(IngestServiceTest, AnEventsOwnTenantGoesBeforeTheHeaders) {
+  Request request = With("/v1/track", R"({"userId":"u","event":"e","tenantId":"acme"})");
+  request.headers["Authorization"] = "Basic " + common::Base64Encode("service-key:");
+  request.headers["X-Tenant-Id"] = "paused";
+  EXPECT_EQ(Send(request).status, 200);
+  EXPECT_EQ(queue_.PendingEvents(LogOf("acme")).size(), 1U);
+  EXPECT_TRUE(queue_.PendingEvents(LogOf("paused")).empty());
+}
+
+TEST_F(IngestServiceTest, ASingleCallWithoutATenantIsRefused) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"userId":"u","event":"e"})", "tenant_missing"},
+      {R"({"userId":"u","event":"e","tenantId":"nobody"})", "tenant_unknown"}};
+  for (const auto& [body, code] : cases) {
+    Request request = With("/v1/track", body);
+    request.headers["Authorization"] = "Basic " + common::Base64Encode("service-key:");
+    const Response response = Send(request);
+    EXPECT_EQ(response.status, 400);
+    EXPECT_EQ(CodeOf(response), code);
+  }
+}
+
+TEST_F(IngestServiceTest, SeveralTenantsAreAcknowledgedTogetherOrNotAtAll) {
+  Request request = With("/v1/batch", R"({"batch":[
+      {"type":"track","userId":"u","event":"1","tenantId":"acme"},
+      {"type":"track","userId":"u","event":"2","tenantId":"paused"}]})");
+  request.headers["Authorization"] = "Basic " + common::Base64Encode("service-key:");
+  queue_.FailAppends(common::Error{common::ErrorCode::kIo, "why"});
+  EXPECT_EQ(Send(request).status, 503);
+  EXPECT_EQ(Counter("ingest_acknowledged_events_total"), 0);
 }
 
 TEST_F(IngestServiceTest, BodiesThatAreNoEventsAreRefusedWhole) {

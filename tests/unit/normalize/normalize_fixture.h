@@ -26,13 +26,18 @@ class ZeroRandom final : public common::Random {
   std::uint64_t Next() override { return 0; }
 };
 
+/// Names every tenant the request's own.
+inline const TenantResolver kOwnTenant = [](std::string_view) { return 0U; };
+
 inline tl::expected<Normalized, RequestError> NormalizeBody(Route route, std::string body,
                                                             const Limits& limits = kTestLimits,
                                                             bool service_key = false) {
   Normalizer normalizer(limits);
   ZeroRandom random;
-  return normalizer.Normalize(
-      route, body, {.received_at = kTestNow, .random = random, .strip_tenant_id = service_key});
+  return normalizer.Normalize(route, body,
+                              {.received_at = kTestNow,
+                               .random = random,
+                               .tenant_of = service_key ? &kOwnTenant : nullptr});
 }
 
 inline std::vector<std::string> Events(const Normalized& out) {

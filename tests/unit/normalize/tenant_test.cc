@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Events of a service key, each for the tenant it names.
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tests/unit/normalize/normalize_fixture.h"
+
+namespace gateway::normalize {
+namespace {
+
+const TenantResolver kDirectory = [](std::string_view id) -> std::optional<std::uint32_t> {
+  if (id == "own") return 0U;
+  if (id == "globex") return 1U;
+  if (id == "initech") return 2U;
+  return std::nullopt;
+};
+
+Normalized Build(std::string body, bool has_own_tenant, Route route = Route::kBatch,
+                 const TenantResolver* tenant_of = &kDirectory) {
+  Normalizer normalizer(kTestLimits);
+  ZeroRandom random;
+  auto out = normalizer.Normalize(route, body,
+                                  {.received_at = kTestNow,
+                                   .random = random,
+                                   .tenant_of = tenant_of,
+                                   .has_own_tenant = has_own_tenant});
+  EXPECT_TRUE(out.has_value());
+  return out ? std::move(*out) : Normalized{};
+}
+
+/// The values of "n" in a block, in order.
+std::string Numbers(const pipeline::EventBlock& block) {
+  std::string numbers;
+  for (std::size_t at = block.bytes.find("\"n\":"); at != std::string::npos;
+       at = block.bytes.find("\"n\":", at + 1)) {
+    numbers += block.bytes[at + 4];
+  }
+  EXPECT_EQ(numbers.size(), block.count());
+  std::size_t bytes = block.count() == 0 ? 0 : block.count() - 1;
+  for (const std::uint32_t size : block.sizes) bytes += size;
+  EXPECT_EQ(bytes, block.bytes.size());
+  return numbers;
+}
+
+std::string Item(const std::string& tenant, int n) {
+  return R"({"type":"track","userId":"u","event":"e")" + tenant + R"(,"n":)" + std::to_string(n) +
+         "}";
+}
+
+TEST(Tenants, EachEventGoesToTheTenantItNamesInOrder) {
+  const Normalized out =
+      Build(R"({"batch":[)" + Item(R"(,"tenantId":"globex")", 1) + "," + Item("", 2) + "," +
+                Item(R"(,"tenantId":"initech")", 3) + "," + Item(R"(,"tenantId":"globex")", 4) +
+                "," + Item(R"(,"tenantId":"own")", 5) + "," + Item(R"(,"tenantId":null)", 6) + "]}",
+            true);
+  EXPECT_TRUE(out.rejected.empty());
+  EXPECT_EQ(out.count(), 6U);
+  EXPECT_EQ(out.Count(EventType::kTrack), 6U);
+  EXPECT_EQ(Numbers(out.events), "256");
+  ASSERT_EQ(out.elsewhere.size(), 2U);
+  EXPECT_EQ(out.elsewhere[0].slot, 1U);
+  EXPECT_EQ(Numbers(out.elsewhere[0].events), "14");
+  EXPECT_EQ(out.elsewhere[1].slot, 2U);
+  EXPECT_EQ(Numbers(out.elsewhere[1].events), "3");
+  EXPECT_EQ(out.events.bytes.find("tenantId"), std::string::npos);
+  EXPECT_EQ(out.elsewhere[0].events.bytes.find("tenantId"), std::string::npos);
+}
+
+TEST(Tenants, AnEventWithoutATenantIsRefusedAlone) {
+  const Normalized out = Build(
+      R"({"batch":[)" + Item("", 1) + "," + Item(R"(,"tenantId":"globex")", 2) + "," +
+          Item(R"(,"tenantId":"nobody")", 3) + "," + Item(R"(,"tenantId":7)", 4) + "," +
+          Item(R"(,"tenantId":"")", 5) + R"(,{"type":"track","event":"e","tenantId":"globex"}]})",
+      false);
+  EXPECT_EQ(out.count(), 1U);
+  ASSERT_EQ(out.rejected.size(), 5U);
+  const std::pair<std::string_view, std::optional<std::uint32_t>> expected[] = {
+      {"tenant_missing", std::nullopt},
+      {"tenant_unknown", std::nullopt},
+      {"tenant_unknown", std::nullopt},
+      {"tenant_unknown", std::nullopt},
+      {"no_user_anon_id", 1U}};
+  for (std::size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(out.rejected[i].code, expected[i].first) << i;
+    EXPECT_EQ(out.rejected[i].slot, expected[i].second) << i;
+  }
+}
+
+TEST(Tenants, ASingleCallMayNameItsTenant) {
+  const Normalized out =
+      Build(R"({"userId":"u","event":"e","n":1,"tenantId":"glob\u0065x"})", false, Route::kTrack);
+  ASSERT_EQ(out.elsewhere.size(), 1U);
+  EXPECT_EQ(out.elsewhere[0].slot, 1U);
+  EXPECT_EQ(Numbers(out.elsewhere[0].events), "1");
+  EXPECT_EQ(out.events.count(), 0U);
+  EXPECT_TRUE(out.events.bytes.empty());
+}
+
+TEST(Tenants, ToAnIngestKeyATenantIdIsData) {
+  const Normalized out = Build(R"({"batch":[)" + Item(R"(,"tenantId":"globex")", 1) + "]}", true,
+                               Route::kBatch, nullptr);
+  EXPECT_TRUE(out.elsewhere.empty());
+  EXPECT_NE(out.events.bytes.find(R"("tenantId":"globex")"), std::string::npos);
+}
+
+TEST(Merging, AnEnvelopeOfEqualKeysIsChargedForEveryEventThatReadsIt) {
+  std::string context = R"({"k":1)";
+  while (context.size() < 30'000) context += R"(,"k":1)";
+  context += '}';
+  std::string body = R"({"context":)" + context + R"(,"batch":[)";
+  const int items = static_cast<int>(kTestLimits.max_merged_bytes / context.size()) + 2;
+  for (int i = 0; i < items; ++i) {
+    body += i == 0 ? "" : ",";
+    body += R"({"type":"track","userId":"u","event":"e","context":{}})";
+  }
+  body += "]}";
+  Normalizer normalizer(kTestLimits);
+  ZeroRandom random;
+  const auto out =
+      normalizer.Normalize(Route::kBatch, body, {.received_at = kTestNow, .random = random});
+  ASSERT_FALSE(out) << "each event is small, and the work for it is not";
+  EXPECT_EQ(out.error().code, "payload_too_large");
+}
+
+}  // namespace
+}  // namespace gateway::normalize
