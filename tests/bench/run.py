@@ -108,6 +108,10 @@ class Bench:
                          "segment": {"write_key": f"BenchWriteKey{i:019}", "region": "sink"}}
                         for i in range(scenario.tenants)],
         }
+        for setting in self.options.set:
+            key, _, value = setting.partition("=")
+            section, _, name = key.partition(".")
+            config.setdefault(section, {})[name] = value
         with open(path, "w", encoding="utf-8") as file:
             json.dump(config, file)
         return path
@@ -230,7 +234,7 @@ class Run:
                      for name, us in after.threads.items()}
         syncs = max(grown("queue_fsync_seconds_count"), 1)
         return {
-            "events": events,
+            "events": events, "event_bytes": sent["event_bytes"],
             "refused": sum(sent["requests_refused"].values()),
             "accepted_per_second":
                 events / ((sent["last_answer_ns"] - sent["started_ns"]) / 1e9),
@@ -239,7 +243,7 @@ class Run:
             "p50_us": latency["p50"], "p99_us": latency["p99"], "p999_us": latency["p999"],
             "max_us": latency["max"], "lateness_p99_us": sent["lateness_us"]["p99"],
             "rss": after.rss, "peak_rss": after.peak_rss,
-            "written_per_byte": (after.written - before.written) / (events * self.event_bytes()),
+            "written_per_byte": (after.written - before.written) / (events * sent["event_bytes"]),
             "fsync_mean_us": grown("queue_fsync_seconds_sum") / syncs * 1e6,
             "events_per_fsync": events / syncs,
             "events_per_delivery":
@@ -248,21 +252,18 @@ class Run:
             "threads": {name: us for name, us in per_event.items() if us > 0.0005},
         }
 
-    def event_bytes(self):
-        return 700 if self.scenario.batch else 763
-
     def start_profiler(self):
         if not self.options.perf:
             return None
         path = os.path.join(self.options.perf, f"{self.scenario.name}.perf")
-        return Process("perf", ["perf", "record", "-F", "1999", "-g", "--call-graph", "fp",
+        return Process("perf", ["perf", "record", "-F", "999", "--call-graph", "dwarf,16384",
                                 "-p", str(self.gateway.pid), "-o", path])
 
     def measure_append(self, folder, merged):
         """The same bytes a sync as the gateway had, without the gateway."""
         group = statistics.median(merged["events_per_fsync"])
         done = self.bench.tool("append", "--directory", folder, "--group-bytes",
-                               max(1, round(group * self.event_bytes())), "--seconds",
+                               max(1, round(group * statistics.median(merged["event_bytes"]))), "--seconds",
                                min(self.options.duration, 1))
         events = done["groups"] * group
         return {"group_events": group, "cpu_us": done["cpu_us"] / events,
@@ -286,6 +287,8 @@ def parse_arguments():
     parser.add_argument("--json", metavar="FILE", help="every number, also of each repetition")
     parser.add_argument("--sink-latency-ms", type=float, default=0, metavar="MS",
                         help="how long the sink thinks before it answers")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE",
+                        help="a setting of the gateway, such as storage.commit_linger=200us")
     parser.add_argument("--perf", metavar="FOLDER",
                         help="record each scenario's first repetition with perf")
     parser.add_argument("--keep", action="store_true", help="keep logs and configuration")

@@ -60,6 +60,7 @@ RequestTemplate::RequestTemplate(int events, int seed) {
   authorization_ = bytes_.size();
   bytes_ += fmt::format("{}\r\nContent-Length: {}\r\n\r\n", authorization, body.size());
   bytes_ += body;
+  body_bytes_ = body.size();
   sent_at_ = bytes_.rfind(kNoTime);
   for (std::size_t at = bytes_.find(kIdMark); at != std::string::npos;
        at = bytes_.find(kIdMark, at + 1)) {

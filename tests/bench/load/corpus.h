@@ -28,9 +28,11 @@ class RequestTemplate {
   void Prepare(std::string_view authorization, std::string_view sent_at, std::uint64_t first_id);
 
   std::string_view bytes() const { return bytes_; }
+  std::size_t body_bytes() const { return body_bytes_; }
 
  private:
   std::string bytes_;
+  std::size_t body_bytes_ = 0;
   std::size_t authorization_ = 0;
   std::size_t sent_at_ = 0;
   std::vector<std::size_t> ids_;

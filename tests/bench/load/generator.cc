@@ -68,6 +68,8 @@ class Generator {
 
   LoadResult Run() {
     const double cpu = ProcessCpuMicros();
+    result_.event_bytes = static_cast<double>(connections_.front().request.body_bytes()) /
+                          static_cast<double>(events_per_request_);
     start_ = NowNanos();
     end_ = start_ + static_cast<std::int64_t>(options_.seconds * static_cast<double>(kSecond));
     result_.started_ns = start_;

@@ -21,6 +21,7 @@ struct LoadOptions {
 struct LoadResult {
   std::uint64_t events_sent = 0;  ///< Their numbers are first_id, first_id + 1, ...
   std::uint64_t events_accepted = 0;
+  double event_bytes = 0;  ///< Body bytes an event.
   std::uint64_t requests_ok = 0;
   std::map<int, std::uint64_t> requests_refused;  ///< By status.
   std::int64_t started_ns = 0;                    ///< CLOCK_MONOTONIC.

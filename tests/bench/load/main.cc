@@ -27,11 +27,11 @@ void PrintJson(const bench::LoadResult& result) {
     refused += fmt::format(R"({}"{}":{})", refused.empty() ? "" : ",", status, count);
   }
   fmt::print(
-      R"({{"events_sent":{},"events_accepted":{},"requests_ok":{},"requests_refused":{{{}}},)"
+      R"({{"events_sent":{},"events_accepted":{},"event_bytes":{:.1f},"requests_ok":{},"requests_refused":{{{}}},)"
       R"("started_ns":{},"last_answer_ns":{},"cpu_us":{:.0f},"latency_us":{},"lateness_us":{}}})"
       "\n",
-      result.events_sent, result.events_accepted, result.requests_ok, refused, result.started_ns,
-      result.last_answer_ns, result.cpu_micros, LatencyJson(result.latency),
+      result.events_sent, result.events_accepted, result.event_bytes, result.requests_ok, refused,
+      result.started_ns, result.last_answer_ns, result.cpu_micros, LatencyJson(result.latency),
       LatencyJson(result.lateness));
 }
 
