@@ -302,6 +302,7 @@ class Application {
 
   void Housekeep() {
     storage_watch_->Check();
+    if (storage_watch_->Problem()) ReclaimSpace();
     if (const queue::QueueHealth health = queue_->health(); health.needs_restart) {
       // Whoever runs the process starts it again; what was acknowledged is on disk.
       common::log::Error("storage_needs_restart",
@@ -315,6 +316,13 @@ class Application {
     housekeeping_.async_wait([this](boost::system::error_code error) {
       if (!error) Housekeep();
     });
+  }
+
+  void ReclaimSpace() {
+    if (const Status reclaimed = queue_->ReclaimSpace(); !reclaimed) {
+      common::log::Warning("reclaim_failed", "cannot give back the space of settled events",
+                           {{"error", reclaimed.error().message}});
+    }
   }
 
   static Status Named(const char* setting, const common::Error& error) {

@@ -225,6 +225,15 @@ RocksQueue::ReadDeadLetters(LogId log, DeadLetterId after, std::size_t limit) co
   return letters;
 }
 
+Status RocksQueue::ReclaimSpace() {
+  for (const LogState& log : impl_->table.States()) {
+    if (log.pending() != 0) return common::Ok();
+  }
+  const rocksdb::Status compacted = impl_->store->CompactQueue();
+  if (!compacted.ok()) return tl::unexpected(ToError(compacted, "reclaim space"));
+  return common::Ok();
+}
+
 QueueHealth RocksQueue::health() const { return impl_->health.Get(); }
 
 QueueSizes RocksQueue::sizes() const {

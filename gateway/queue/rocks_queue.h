@@ -78,6 +78,12 @@ class RocksQueue final : public pipeline::EventQueue {
   common::Result<std::vector<std::pair<DeadLetterId, pipeline::DeadLetter>>> ReadDeadLetters(
       pipeline::LogId log, DeadLetterId after, std::size_t limit) const;
 
+  /// Gives the disk space of settled events back at once. RocksDB does so by itself while
+  /// it writes; a gateway that refuses events for want of space writes nothing, and would
+  /// wait for ever. Does nothing while events wait for delivery, whose rewriting would need
+  /// the space that is missing. Blocks on the disk.
+  common::Status ReclaimSpace();
+
   QueueHealth health() const;
   QueueSizes sizes() const;
 

@@ -192,6 +192,13 @@ rocksdb::Status RocksStore::Resume() {
   return db_->Resume();
 }
 
+rocksdb::Status RocksStore::CompactQueue() {
+  rocksdb::CompactRangeOptions options;
+  // Automatic compactions go on beside it.
+  options.exclusive_manual_compaction = false;
+  return db_->CompactRange(options, family(Family::kQueue), nullptr, nullptr);
+}
+
 Result<std::string> RocksStore::GetMeta(std::string_view key) const {
   std::string value;
   const rocksdb::Status status =

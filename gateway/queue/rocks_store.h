@@ -51,6 +51,10 @@ class RocksStore {
   /// again can help.
   rocksdb::Status Resume();
 
+  /// Rewrites the queue family, so that settled records give their space back. Blocks; needs
+  /// room for what is not settled.
+  rocksdb::Status CompactQueue();
+
   common::Result<std::string> GetMeta(std::string_view key) const;  ///< kNotFound when absent.
 
   /// Bytes on disk of [begin, end) in the queue family, roughly.

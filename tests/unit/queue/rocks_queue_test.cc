@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/random.h"
 #include "tests/unit/queue/queue_fixture.h"
 
 namespace gateway::queue {
@@ -38,6 +39,26 @@ TEST_F(RocksQueueTest, GroupCommitMakesOneRecordOfOneLog) {
             (std::vector<std::string>{"e10", "e11", "e30", "e31", "e50", "e51"}));
   EXPECT_EQ(Metric("queue_commits_total"), 1);
   EXPECT_EQ(Metric("queue_fsync_seconds"), 1);
+}
+
+TEST_F(RocksQueueTest, SpaceOfSettledEventsComesBackWithoutAnyWrite) {
+  auto queue = Open(WithoutHotTail());
+  const auto log = (*queue)->OpenLog("a")->log;
+  common::FastRandom random(1);
+  std::vector<pipeline::Seq> chunks;
+  for (int i = 0; i < 60; ++i) {
+    std::string text;  // Random, so that compression does not do the work.
+    while (text.size() < 500'000) text += std::to_string(random.Next());
+    chunks.push_back((*queue)->State(log)->tail);
+    ASSERT_TRUE(queue->AppendTexts(log, {text}));
+  }
+  const std::uint64_t tail = (*queue)->State(log)->tail;
+  ASSERT_TRUE((*queue)->ReclaimSpace());
+  EXPECT_GT((*queue)->sizes().table_bytes + (*queue)->sizes().memtable_bytes, 10'000'000U)
+      << "nothing is given up while it waits for delivery";
+  ASSERT_TRUE(queue->Settle({.log = log, .cursor = {tail, 0}, .finished_chunks = chunks}));
+  ASSERT_TRUE((*queue)->ReclaimSpace());
+  EXPECT_LT((*queue)->sizes().table_bytes, 100'000U);
 }
 
 TEST_F(RocksQueueTest, LargeCommitIsCutIntoChunks) {
