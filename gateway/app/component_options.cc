@@ -112,6 +112,12 @@ deliver::HttpsTransportOptions ToTransportOptions(const config::Config& config,
   return options;
 }
 
+std::vector<pipeline::IngestKey> ToIngestKeys(const std::vector<common::Secret>& keys) {
+  std::vector<pipeline::IngestKey> out;
+  for (const common::Secret& key : keys) out.push_back({.key = key});
+  return out;
+}
+
 std::vector<control::TenantSpec> ToTenantSpecs(const config::Config& config) {
   std::map<std::string, std::shared_ptr<const pipeline::Endpoint>> endpoints;
   for (const auto& [region, endpoint] : config.segment.endpoints) {
@@ -122,7 +128,7 @@ std::vector<control::TenantSpec> ToTenantSpecs(const config::Config& config) {
   for (const config::Tenant& tenant : config.tenants) {
     const auto endpoint = endpoints.find(tenant.segment.region);
     specs.push_back({.id = tenant.id,
-                     .ingest_keys = tenant.ingest_keys,
+                     .ingest_keys = ToIngestKeys(tenant.ingest_keys),
                      .paused = tenant.paused,
                      .forwarded = tenant.segment.enabled,
                      .write_key = tenant.segment.write_key,

@@ -71,18 +71,21 @@ Status CheckOwners(const std::vector<Tenant>& tenants,
     const std::string owner = fmt::format("tenant '{}'", tenant.id);
     if (Status status = ids.Claim(tenant.id, owner); !status) return status;
     if (Status status = logs.Claim(tenant.log, owner); !status) return status;
-    for (const common::Secret& key : tenant.ingest_keys) {
-      if (Status status = ClaimKey(keys, key, owner); !status) return status;
+    for (const pipeline::IngestKey& key : tenant.ingest_keys) {
+      if (Status status = ClaimKey(keys, key.key, owner); !status) return status;
     }
   }
   for (const ServiceKey& service : service_keys) {
     const std::string owner = fmt::format("service '{}'", service.name);
+    if (Status status = logs.Claim(service.log, owner); !status) return status;
     if (Status status = ClaimKey(keys, service.key, owner); !status) return status;
   }
   return common::Ok();
 }
 
 }  // namespace
+
+std::string ServiceLogName(std::string_view service) { return fmt::format("service:{}", service); }
 
 common::Result<SnapshotPtr> BuildSnapshot(std::vector<TenantSpec> specs,
                                           std::vector<ServiceKey> service_keys,
@@ -100,9 +103,19 @@ common::Result<SnapshotPtr> BuildSnapshot(std::vector<TenantSpec> specs,
                        .log = *log,
                        .mode = mode,
                        .ingest_keys = std::move(spec.ingest_keys),
+                       .strict = spec.strict,
+                       .message_ids = spec.message_ids,
+                       .dedupe = spec.dedupe,
+                       .rate = spec.rate,
+                       .max_backlog_bytes = spec.max_backlog_bytes,
                        .write_key = std::move(spec.write_key),
                        .region = std::move(spec.region),
                        .endpoint = std::move(spec.endpoint)});
+  }
+  for (ServiceKey& service : service_keys) {
+    common::Result<LogId> log = log_of(ServiceLogName(service.name));
+    if (!log) return tl::unexpected<common::Error>(std::move(log.error()));
+    service.log = *log;
   }
   if (Status status = CheckOwners(tenants, service_keys); !status) {
     return tl::unexpected<common::Error>(std::move(status.error()));

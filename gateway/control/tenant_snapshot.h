@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -18,7 +19,12 @@ namespace gateway::control {
 /// What an operator declares of a tenant, wherever it is kept.
 struct TenantSpec {
   std::string id;
-  std::vector<common::Secret> ingest_keys;
+  std::vector<pipeline::IngestKey> ingest_keys;
+  bool strict = false;
+  pipeline::MessageIds message_ids = pipeline::MessageIds::kAuto;
+  pipeline::Dedupe dedupe{};
+  pipeline::IngestRate rate{};
+  std::uint64_t max_backlog_bytes = 0;
   bool paused = false;
   bool forwarded = true;  ///< The "Send to Segment" switch; false wins over `paused`.
   common::Secret write_key;
@@ -28,12 +34,16 @@ struct TenantSpec {
 
 using SnapshotPtr = std::shared_ptr<const pipeline::TenantSnapshot>;
 
-/// The log of a tenant, opened before; an error stops the building of the snapshot.
-using LogLookup = std::function<common::Result<pipeline::LogId>(std::string_view tenant_id)>;
+/// The log of that name, opened before; an error stops the building of the snapshot.
+using LogLookup = std::function<common::Result<pipeline::LogId>(std::string_view name)>;
 
-/// Joins the declarations with their logs. kInvalidArgument when an id, a log or a key would
-/// stand for two (whose events would then mix), or when a tenant that is forwarded has no
-/// endpoint or no write key; the message names tenants and services, never a key.
+/// The name of the log that keeps the dead letters of a service's events for nobody. No
+/// tenant can have it: an id holds no colon.
+std::string ServiceLogName(std::string_view service);
+
+/// Joins the declarations with their logs (ServiceKey::log is set here). kInvalidArgument when an
+/// id, a log or a key would stand for two (whose events would then mix), or when a tenant that is
+/// forwarded has no endpoint or no write key; the message names tenants and services, never a key.
 common::Result<SnapshotPtr> BuildSnapshot(std::vector<TenantSpec> tenants,
                                           std::vector<pipeline::ServiceKey> service_keys,
                                           const LogLookup& log_of);

@@ -24,7 +24,7 @@ Credentials ParseAuthorization(std::string_view header) {
 Identity Identify(const pipeline::TenantSnapshot& tenants, std::string_view key,
                   std::string_view tenant_header) {
   Identity identity;
-  if (const pipeline::Tenant* tenant = tenants.FindByIngestKey(key)) {
+  if (const pipeline::Tenant* tenant = tenants.FindIngestKey(key).tenant) {
     identity.tenant = tenant;
     return identity;
   }

@@ -17,8 +17,9 @@ prometheus::Family<prometheus::Counter>& Family(prometheus::Registry& registry,
 }
 
 constexpr std::array<const char*, normalize::kNotes> kNoteNames{
-    "type_overridden", "message_id_replaced", "timestamp_kept",     "sent_at_ignored",
-    "number_id",       "empty_field_dropped", "group_without_user", "alias_without_previous"};
+    "type_overridden", "message_id_replaced", "timestamp_kept",        "sent_at_ignored",
+    "number_id",       "empty_field_dropped", "group_without_user",    "alias_without_previous",
+    "empty_batch",     "foreign_write_key",   "unknown_tenant_ignored"};
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -216,13 +217,17 @@ class IngestExchange final : public common::net::HttpExchange {
     // Slot 0 is the request's own tenant, if it has one; the others are those that events of
     // a service key name.
     std::vector<const pipeline::Tenant*> tenants{identity_.tenant};
-    const normalize::TenantResolver resolver = [&](std::string_view id) {
-      return SlotOf(id, tenants);
+    std::deque<normalize::Destination> destinations;
+    const normalize::TenantResolver resolver =
+        [&](std::string_view id) -> const normalize::Destination* {
+      const auto slot = SlotOf(id, tenants);
+      return slot ? &destinations.emplace_back(normalize::Destination{.slot = *slot}) : nullptr;
     };
-    auto built = normalizer.Build({.received_at = now,
-                                   .random = scratch_.random,
-                                   .tenant_of = identity_.service_key ? &resolver : nullptr,
-                                   .has_own_tenant = identity_.tenant != nullptr});
+    auto built = normalizer.Build(
+        {.received_at = now,
+         .random = scratch_.random,
+         .own = identity_.tenant != nullptr ? &normalize::kPlainDestination : nullptr,
+         .tenant_of = identity_.service_key ? &resolver : nullptr});
     if (!built) return RefuseRequest(built.error());
     service_.metrics_.CountEvents(*built);
     if (*route_ != Route::kBatch && !built->rejected.empty() && !built->rejected[0].slot) {

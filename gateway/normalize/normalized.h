@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,19 +41,44 @@ struct Limits {
   std::uint32_t max_depth;  ///< Nesting of the whole body.
 };
 
-/// The slot, a small number from 1 on that the caller gives out, of the tenant with this
-/// id, or 0 for the request's own; nullopt when nobody has the id.
-using TenantResolver = std::function<std::optional<std::uint32_t>(std::string_view tenant_id)>;
+/// Whom an event goes to, and how that tenant wants its events.
+struct Destination {
+  std::uint32_t slot = 0;  ///< A small number that the caller gives out, 0 for the request's own.
+  /// Refuse also what compat mode puts right or passes on: see validate.h.
+  bool strict = false;
+  /// When not empty, outgoing messageIds are scoped by it (message_id.h): the tenant's id.
+  std::string_view scope = {};
+  bool collect_ids = false;  ///< Fill EventBlock::ids, from the ids before they are scoped.
+};
+
+/// The destination of events with this tenantId; null when nobody has the id. What is
+/// returned outlives the Build.
+using TenantResolver = std::function<const Destination*(std::string_view tenant_id)>;
+
+inline constexpr Destination kPlainDestination{};
+
+struct ItemReport;
+/// Sees what becomes of each item, in their order.
+using ItemObserver = std::function<void(const ItemReport&)>;
 
 /// What normalising needs from outside.
 struct RequestContext {
   common::WallTime received_at;
   common::Random& random;  ///< For generated message ids.
+  /// Of events without a tenantId (slot 0); null when those have none.
+  const Destination* own = &kPlainDestination;
   /// For a service key, whose caller may send for any tenant; null otherwise. `tenantId` of
   /// an event is then address and not data, and stripped.
   const TenantResolver* tenant_of = nullptr;
-  /// Whether an event without a tenantId has a tenant (slot 0, the request's own).
-  bool has_own_tenant = true;
+  /// Pass over events whose tenantId is nobody's (Note::kUnknownTenantIgnored) instead of
+  /// refusing them.
+  bool ignore_unknown_tenant = false;
+  /// The caller's address in text; empty when it is not IPv4 (Segment fills in no other).
+  std::string_view client_ip = {};
+  /// The request came from a browser or a device: an event without `context.ip` gets
+  /// client_ip. Otherwise only one with `context.direct` does.
+  bool client_side = false;
+  const ItemObserver* observer = nullptr;  ///< May be null.
 };
 
 /// Why one event of a request is not forwarded; the others go on.
@@ -82,8 +108,20 @@ enum class Note : std::uint8_t {
   kEmptyFieldDropped,  ///< `name` or `category` empty; or null where Segment wants an object.
   kGroupWithoutUser,
   kAliasWithoutPrevious,
+  kEmptyBatch,            ///< `batch` is [].
+  kForeignWriteKey,       ///< The body's writeKey is not the header's, which counts.
+  kUnknownTenantIgnored,  ///< RequestContext::ignore_unknown_tenant.
 };
-inline constexpr std::size_t kNotes = 8;
+inline constexpr std::size_t kNotes = 11;
+
+/// What became of one item of a request. Views hold during the call.
+struct ItemReport {
+  std::uint32_t index = 0;
+  const Destination* destination = nullptr;  ///< Null when it has none.
+  std::span<const Note> notes;
+  std::string_view event;                ///< As it will go out; empty when it will not.
+  const Rejection* rejection = nullptr;  ///< Null when it will, or was passed over.
+};
 
 /// Events of a tenant other than the request's own.
 struct ElsewhereBlock {

@@ -176,14 +176,16 @@ std::optional<Problem> Normalizer::Scratch::FindTenant(const RequestContext& req
   const Field* field = Get(known, FieldId::kTenantId);
   const ValueKind kind = KindOf(field, body.text());
   if (kind == ValueKind::kAbsent) {
-    if (request.has_own_tenant) return std::nullopt;
+    if (request.own != nullptr) return std::nullopt;
     slot.reset();
     return Problem{"tenant_missing",
                    "With a service key, say whose event it is: the header X-Tenant-Id, or "
                    "`tenantId` on the event"};
   }
   slot.reset();
-  if (kind == ValueKind::kString) slot = (*request.tenant_of)(body.StringValue(*field, text));
+  const Destination* to = nullptr;
+  if (kind == ValueKind::kString) to = (*request.tenant_of)(body.StringValue(*field, text));
+  if (to != nullptr) slot = to->slot;
   if (slot) return std::nullopt;
   return Problem{"tenant_unknown", "No tenant with the event's `tenantId` is configured here"};
 }

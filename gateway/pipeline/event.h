@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "gateway/pipeline/dedupe.h"
 
 namespace gateway::pipeline {
 
@@ -24,6 +25,7 @@ using Seq = std::uint64_t;
 struct EventBlock {
   std::string bytes;                 ///< e0,e1,e2
   std::vector<std::uint32_t> sizes;  ///< Bytes of each text, without the commas.
+  std::vector<EventId> ids;          ///< One an event where the log drops repetitions, else none.
 
   std::size_t count() const { return sizes.size(); }
   void Append(std::string_view event) {

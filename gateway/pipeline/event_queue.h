@@ -67,6 +67,9 @@ struct AppendRequest {
   common::WallTime received_at;
   EventBlock events;
   std::vector<DeadLetter> rejected;
+  /// When on, `events.ids` has an id for each event, and an event whose id the log remembers
+  /// is not stored: it counts as appended, and it has no Seq.
+  Dedupe dedupe{};
 };
 
 struct ReadRequest {
@@ -136,6 +139,10 @@ class EventQueue {
   virtual void Settle(Settlement settlement, SettleDone done) = 0;
 
   virtual void SetCommitListener(CommitListener listener) = 0;
+
+  /// Estimate of the event bytes that wait in a log; 0 for an unknown one. Cheap: asked for
+  /// each request.
+  virtual std::uint64_t PendingBytes(LogId log) const = 0;
 };
 
 }  // namespace gateway::pipeline

@@ -64,6 +64,12 @@ std::optional<std::pair<pipeline::Cursor, pipeline::Seq>> LogTable::Bounds(LogId
   return std::pair(found->second->position.cursor, found->second->position.tail);
 }
 
+std::uint64_t LogTable::PendingBytes(LogId log) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = logs_.find(log);
+  return found == logs_.end() ? 0 : found->second->position.pending_bytes;
+}
+
 const LogTable::Log* LogTable::Find(LogId log) const {
   const std::scoped_lock lock(mutex_);
   const auto found = logs_.find(log);

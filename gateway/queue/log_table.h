@@ -59,6 +59,7 @@ class LogTable {
   std::vector<pipeline::LogState> States() const;  ///< In the order of LogId.
   /// Cursor and tail, without the cost of the tenant's name.
   std::optional<std::pair<pipeline::Cursor, pipeline::Seq>> Bounds(pipeline::LogId log) const;
+  std::uint64_t PendingBytes(pipeline::LogId log) const;  ///< 0 for an unknown log.
 
   /// Committer only. nullptr when there is no such log.
   const Log* Find(pipeline::LogId log) const;

@@ -201,6 +201,8 @@ void RocksQueue::SetCommitListener(CommitListener listener) {
   impl_->committer->SetListener(std::move(listener));
 }
 
+std::uint64_t RocksQueue::PendingBytes(LogId log) const { return impl_->table.PendingBytes(log); }
+
 std::vector<LogState> RocksQueue::Logs() const { return impl_->table.States(); }
 
 Result<LogState> RocksQueue::State(LogId log) const {

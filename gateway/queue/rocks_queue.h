@@ -66,6 +66,7 @@ class RocksQueue final : public pipeline::EventQueue {
   void Read(pipeline::ReadRequest request, ReadDone done) override;
   void Settle(pipeline::Settlement settlement, SettleDone done) override;
   void SetCommitListener(CommitListener listener) override;
+  std::uint64_t PendingBytes(pipeline::LogId log) const override;
 
   /// Every log ever opened, in the order of LogId; also those of tenants that are gone.
   std::vector<pipeline::LogState> Logs() const;

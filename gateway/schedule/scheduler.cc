@@ -10,7 +10,7 @@ using pipeline::LogId;
 
 void Scheduler::AddLane(LogId log, std::uint64_t events, std::uint64_t bytes, SteadyTime not_before,
                         bool paused, SteadyTime now) {
-  const TokenBucket rate(options_.events_per_second, options_.burst_events, now);
+  const common::TokenBucket rate(options_.events_per_second, options_.burst_events, now);
   Lane& lane = lanes_.try_emplace(log, rate).first->second;
   lane.events = events;
   lane.bytes = bytes;

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "common/clock.h"
+#include "common/token_bucket.h"
 #include "gateway/pipeline/event.h"
-#include "gateway/schedule/rate_limit.h"
 
 namespace gateway::schedule {
 
@@ -78,7 +78,7 @@ class Scheduler {
   enum class Place { kIdle, kWaiting, kReady, kInFlight };
 
   struct Lane {
-    explicit Lane(TokenBucket bucket) : rate(bucket) {}
+    explicit Lane(common::TokenBucket bucket) : rate(bucket) {}
     std::uint64_t events = 0;
     std::uint64_t bytes = 0;
     common::SteadyTime oldest;  ///< Arrival of the first event that waits.
@@ -90,7 +90,7 @@ class Scheduler {
     std::uint32_t event_cap = 0;  ///< 0: none.
     bool paused = false;
     Place place = Place::kIdle;
-    TokenBucket rate;
+    common::TokenBucket rate;
   };
 
   void Replace(pipeline::LogId log, Lane& lane, common::SteadyTime now);

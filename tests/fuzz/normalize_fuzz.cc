@@ -292,7 +292,9 @@ void CheckEvents(const json& body, Route route, bool service_key, const Normaliz
 }
 
 /// Every tenant is the request's own, so that all events stay in one block.
-const gateway::normalize::TenantResolver kOwnTenant = [](std::string_view) { return 0U; };
+const gateway::normalize::TenantResolver kOwnTenant = [](std::string_view) {
+  return &gateway::normalize::kPlainDestination;
+};
 
 }  // namespace
 

@@ -237,6 +237,12 @@ std::vector<DeadLetter> MemoryQueue::DeadLetters(LogId log) const {
   return logs_.at(log).dead_letters;
 }
 
+std::uint64_t MemoryQueue::PendingBytes(LogId log) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = logs_.find(log);
+  return found == logs_.end() ? 0 : found->second.state.pending_bytes;
+}
+
 std::size_t MemoryQueue::StoredChunks(LogId log) const {
   const std::scoped_lock lock(mutex_);
   return logs_.at(log).chunks.size();

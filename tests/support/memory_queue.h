@@ -31,6 +31,7 @@ class MemoryQueue final : public gateway::pipeline::EventQueue {
   void Read(gateway::pipeline::ReadRequest request, ReadDone done) override;
   void Settle(gateway::pipeline::Settlement settlement, SettleDone done) override;
   void SetCommitListener(CommitListener listener) override;
+  std::uint64_t PendingBytes(LogId log) const override;
 
   /// While an error is set, every call of that kind is answered with it and changes nothing.
   void FailAppends(std::optional<common::Error> error);

@@ -27,7 +27,7 @@ std::shared_ptr<const pipeline::Endpoint> SomeEndpoint() {
 TenantSpec Spec(const std::string& id) {
   TenantSpec spec;
   spec.id = id;
-  spec.ingest_keys = {Secret(id + "-key")};
+  spec.ingest_keys = {{.key = Secret(id + "-key")}};
   spec.write_key = Secret(id + "-write-key");
   spec.region = "us";
   spec.endpoint = SomeEndpoint();
@@ -39,12 +39,13 @@ common::Result<LogId> LogOf(std::string_view id) { return static_cast<LogId>(id[
 
 TEST(BuildSnapshotTest, JoinsTenantsWithTheirLogs) {
   TenantSpec b = Spec("b");
-  b.ingest_keys.emplace_back("b-key-2");
-  const auto built = BuildSnapshot({Spec("a"), b}, {ServiceKey{"backend", Secret("svc")}}, LogOf);
+  b.ingest_keys.push_back({.key = Secret("b-key-2")});
+  const auto built =
+      BuildSnapshot({Spec("a"), b}, {ServiceKey{.name = "backend", .key = Secret("svc")}}, LogOf);
   ASSERT_TRUE(built.has_value());
   const pipeline::TenantSnapshot& snapshot = **built;
   ASSERT_EQ(snapshot.tenants().size(), 2U);
-  const Tenant* tenant = snapshot.FindByIngestKey("b-key-2");
+  const Tenant* tenant = snapshot.FindIngestKey("b-key-2").tenant;
   ASSERT_NE(tenant, nullptr);
   EXPECT_EQ(tenant->id, "b");
   EXPECT_EQ(tenant->log, 2U);
@@ -56,7 +57,8 @@ TEST(BuildSnapshotTest, JoinsTenantsWithTheirLogs) {
   EXPECT_EQ(snapshot.FindByLog(2), tenant);
   ASSERT_NE(snapshot.FindServiceKey("svc"), nullptr);
   EXPECT_EQ(snapshot.FindServiceKey("svc")->name, "backend");
-  EXPECT_EQ(snapshot.FindByIngestKey("svc"), nullptr);
+  EXPECT_EQ(snapshot.FindServiceKey("svc")->log, *LogOf(ServiceLogName("backend")));
+  EXPECT_EQ(snapshot.FindIngestKey("svc").tenant, nullptr);
 }
 
 TEST(BuildSnapshotTest, NobodyIsAllRight) {
@@ -96,12 +98,12 @@ TEST(BuildSnapshotTest, ATenantThatIsNotForwardedNeedsNoDestination) {
 
 TEST(BuildSnapshotTest, RefusesWhatWouldMixTwoTenants) {
   TenantSpec same_key = Spec("b");
-  same_key.ingest_keys = {Secret("a-key")};
+  same_key.ingest_keys = {{.key = Secret("a-key")}};
   TenantSpec same_log = Spec("b");
   same_log.id = "a2";
   same_log.ingest_keys = {};
   TenantSpec no_key = Spec("b");
-  no_key.ingest_keys = {Secret("")};
+  no_key.ingest_keys = {{.key = Secret("")}};
   TenantSpec no_write_key = Spec("b");
   no_write_key.write_key = Secret();
   TenantSpec no_endpoint = Spec("b");
@@ -119,9 +121,11 @@ TEST(BuildSnapshotTest, RefusesWhatWouldMixTwoTenants) {
       {no_write_key, {}, "tenant 'b' has no write key"},
       {no_endpoint, {}, "tenant 'b': region 'mars' has no endpoint"},
       {Spec("b"),
-       {ServiceKey{"backend", Secret("a-key")}},
+       {ServiceKey{.name = "backend", .key = Secret("a-key")}},
        "tenant 'a' and service 'backend' have the same key"},
-      {Spec("b"), {ServiceKey{"backend", Secret("")}}, "service 'backend' has an empty key"},
+      {Spec("b"),
+       {ServiceKey{.name = "backend", .key = Secret("")}},
+       "service 'backend' has an empty key"},
   };
   for (const auto& c : cases) {
     const auto built = BuildSnapshot({Spec("a"), c.other}, c.services, LogOf);

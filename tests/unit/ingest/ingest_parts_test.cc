@@ -72,12 +72,13 @@ TEST(Authorization, FormsThatClientsSend) {
 TEST(Authorization, KeysAndTenants) {
   pipeline::Tenant acme;
   acme.id = "acme";
-  acme.ingest_keys = {common::Secret("k1"), common::Secret("k2")};
+  acme.ingest_keys = {{.key = common::Secret("k1")}, {.key = common::Secret("k2")}};
   pipeline::Tenant globex;
   globex.id = "globex";
   globex.log = 1;
-  globex.ingest_keys = {common::Secret("k3")};
-  const pipeline::TenantSnapshot tenants({acme, globex}, {{"backend", common::Secret("svc")}});
+  globex.ingest_keys = {{.key = common::Secret("k3")}};
+  const pipeline::TenantSnapshot tenants(
+      {acme, globex}, {{.name = "backend", .log = 3, .key = common::Secret("svc")}});
   using Failure = Identity::Failure;
   struct Case {
     const char* key;

@@ -70,11 +70,13 @@ class IngestServiceTest : public testing::Test {
       tenant.id = id;
       tenant.log = queue_.OpenLog(id)->log;
       tenant.mode = mode;
-      tenant.ingest_keys = {common::Secret(std::string(id) + "-key")};
+      tenant.ingest_keys = {{.key = common::Secret(std::string(id) + "-key")}};
       tenants.push_back(tenant);
     }
     view_.snapshot = std::make_shared<pipeline::TenantSnapshot>(
-        tenants, std::vector<pipeline::ServiceKey>{{"backend", common::Secret("service-key")}});
+        tenants, std::vector<pipeline::ServiceKey>{{.name = "backend",
+                                                    .log = queue_.OpenLog("service:backend")->log,
+                                                    .key = common::Secret("service-key")}});
     service_ =
         std::make_unique<IngestService>(IngestOptions{.limits = {.max_event_bytes = 32'768,
                                                                  .max_batch_events = 2'500,

@@ -27,7 +27,7 @@ class ZeroRandom final : public common::Random {
 };
 
 /// Names every tenant the request's own.
-inline const TenantResolver kOwnTenant = [](std::string_view) { return 0U; };
+inline const TenantResolver kOwnTenant = [](std::string_view) { return &kPlainDestination; };
 
 inline tl::expected<Normalized, RequestError> NormalizeBody(Route route, std::string body,
                                                             const Limits& limits = kTestLimits,

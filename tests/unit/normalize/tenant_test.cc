@@ -13,11 +13,13 @@
 namespace gateway::normalize {
 namespace {
 
-const TenantResolver kDirectory = [](std::string_view id) -> std::optional<std::uint32_t> {
-  if (id == "own") return 0U;
-  if (id == "globex") return 1U;
-  if (id == "initech") return 2U;
-  return std::nullopt;
+const Destination kGlobex{.slot = 1};
+const Destination kInitech{.slot = 2};
+const TenantResolver kDirectory = [](std::string_view id) -> const Destination* {
+  if (id == "own") return &kPlainDestination;
+  if (id == "globex") return &kGlobex;
+  if (id == "initech") return &kInitech;
+  return nullptr;
 };
 
 Normalized Build(std::string body, bool has_own_tenant, Route route = Route::kBatch,
@@ -27,8 +29,8 @@ Normalized Build(std::string body, bool has_own_tenant, Route route = Route::kBa
   auto out = normalizer.Normalize(route, body,
                                   {.received_at = kTestNow,
                                    .random = random,
-                                   .tenant_of = tenant_of,
-                                   .has_own_tenant = has_own_tenant});
+                                   .own = has_own_tenant ? &kPlainDestination : nullptr,
+                                   .tenant_of = tenant_of});
   EXPECT_TRUE(out.has_value());
   return out ? std::move(*out) : Normalized{};
 }
