@@ -6,10 +6,10 @@
 #include <variant>
 
 #include "common/guarded.h"
+#include "common/gzip.h"
 #include "common/strings.h"
 #include "gateway/sandbox/control.h"
 #include "gateway/sandbox/faults.h"
-#include "gateway/sandbox/gzip.h"
 #include "gateway/sandbox/held_answers.h"
 #include "gateway/sandbox/store.h"
 #include "gateway/sandbox/tracking.h"
@@ -168,7 +168,7 @@ class Exchange final : public HttpExchange {
 
   Reading Read(std::string body) {
     if (gzip_) {
-      auto inflated = Gunzip(body, kMaxRequestBytes, common::net::kBodyPadding);
+      auto inflated = gunzipper_.Inflate(body, kMaxRequestBytes, common::net::kBodyPadding);
       if (!inflated) {
         Reading failed;
         failed.error = inflated.error().message;
@@ -229,6 +229,7 @@ class Exchange final : public HttpExchange {
   bool gzip_ = false;
   std::optional<Route> route_;
   std::string header_key_;
+  common::Gunzipper gunzipper_;
   RequestRecord record_;
 };
 

@@ -145,7 +145,7 @@ TEST_F(SandboxTest, AnswersAsSegment) {
        "Exceed payload limit"},
       {"POST", "/v1/batch", Basic("wk"), std::string(600'000, ' '), 400, "Exceed payload limit"},
       {"POST", "/v1/batch", Basic("wk") + "Content-Encoding: gzip\r\n", "plain", 400,
-       "the gzip body is damaged: incorrect header check"},
+       "the gzip body is damaged: it is not gzip"},
       {"POST", "/v1/batch", Basic("wk") + "Content-Encoding: br\r\n", "x", 415,
        "Unsupported Content-Encoding: send gzip or none"},
       {"GET", "/v1/track", "", "", 405, "Method Not Allowed: use POST"},

@@ -3,13 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <string>
 
 #include "common/net/http_server.h"
 #include "common/strings.h"
-#include "gateway/sandbox/gzip.h"
 
 namespace gateway::sandbox {
 namespace {
@@ -207,51 +205,6 @@ TEST(ReadRequest, CountsWithoutReadingWhenAsked) {
   EXPECT_EQ(
       Read("/v1/track", std::string(kEvent), {.header_key = "wk", .count_only = true}).event_count,
       1U);
-}
-
-std::string Gzip(const std::string& text) {
-  z_stream stream{};
-  deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
-  std::string in = text;
-  std::string out(deflateBound(&stream, text.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(in.data());
-  stream.avail_in = static_cast<uInt>(in.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
-
-TEST(Gunzip, InflatesAndBoundsWhatComesOut) {
-  for (const std::size_t size : {0UL, 1UL, 1000UL, 512'000UL}) {
-    std::string text(size, 'a');
-    for (std::size_t i = 0; i < size; i += 7) text[i] = static_cast<char>(i);
-    const auto back = Gunzip(Gzip(text), 512'000, 64);
-    ASSERT_TRUE(back) << size;
-    EXPECT_TRUE(*back == text) << size;
-    EXPECT_GE(back->capacity(), size + 64);
-  }
-  const auto bomb = Gunzip(Gzip(std::string(50'000'000, '\0')), 512'000, 64);
-  ASSERT_TRUE(bomb);
-  EXPECT_EQ(bomb->size(), 512'001U);
-  EXPECT_EQ(*Gunzip(Gzip("two ") + Gzip("members"), 100, 64), "two members");
-}
-
-TEST(Gunzip, RefusesWhatIsDamaged) {
-  const std::string good = Gzip(std::string(1000, 'x') + "tail");
-  const std::string bad[] = {"",
-                             "plain",
-                             good.substr(0, good.size() - 1),
-                             good.substr(0, 15),
-                             good + "x",
-                             Gzip("")[0] + std::string(20, '\0')};
-  for (const std::string& text : bad) {
-    const auto result = Gunzip(text, 10'000, 64);
-    ASSERT_FALSE(result) << text.size();
-    EXPECT_THAT(result.error().message, HasSubstr("the gzip body is damaged: "));
-  }
 }
 
 }  // namespace
