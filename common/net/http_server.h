@@ -36,6 +36,9 @@ struct RequestHead {
   bool chunked = false;
   /// Value of the first header of that name (any case), trimmed; "" when absent.
   std::function<std::string_view(std::string_view)> header;
+  /// The values of all headers of that name, joined by ", " in their order: for lists, such
+  /// as X-Forwarded-For, several headers mean the same as one (RFC 9110 section 5.3).
+  std::function<std::string(std::string_view)> headers;
 };
 
 struct Response {

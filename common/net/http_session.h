@@ -50,6 +50,7 @@ class HttpSession final : public SessionBase,
     // small bodies that arrive with them.
     buffer_.reserve(kReadBytes);
     head_.header = [this](std::string_view name) { return Header(name); };
+    head_.headers = [this](std::string_view name) { return Headers(name); };
   }
 
   /// May run on any thread (the last reference can be a Responder's), so it leaves the
@@ -143,6 +144,17 @@ class HttpSession final : public SessionBase,
     const auto it = message.find(boost::beast::string_view(name.data(), name.size()));
     if (it == message.end()) return {};
     return {it->value().data(), it->value().size()};
+  }
+
+  std::string Headers(std::string_view name) const {
+    const auto [first, last] =
+        parser_->get().equal_range(boost::beast::string_view(name.data(), name.size()));
+    std::string joined;
+    for (auto it = first; it != last; ++it) {
+      if (it != first) joined += ", ";
+      joined.append(it->value().data(), it->value().size());
+    }
+    return joined;
   }
 
   // ---- Header ----------------------------------------------------------------------

@@ -51,6 +51,23 @@ TEST(HttpServer, GivesTheExchangeTheParsedHead) {
   EXPECT_TRUE(service.seen()[0].padded);
 }
 
+TEST(HttpServer, JoinsHeadersThatAreListsInTheirOrder) {
+  FakeService service;
+  std::string seen;
+  service.on_head = [&](const RequestHead& head) -> std::variant<ReadBody, Response> {
+    for (const char* name : {"X-Forwarded-For", "x-single", "absent"}) {
+      seen += std::string(head.header(name)) + "|" + head.headers(name) + "\n";
+    }
+    return ReadBody{100};
+  };
+  RunningServer server(service);
+  RawHttpClient client(server.port());
+  ASSERT_TRUE(
+      client.Ask("GET / HTTP/1.1\r\nx-forwarded-for: 1, 2\r\nX-Single: s\r\n"
+                 "X-FORWARDED-FOR: 3\r\nX-Forwarded-For:\r\nX-Forwarded-For: 4\r\n\r\n"));
+  EXPECT_EQ(seen, "1, 2|1, 2, 3, , 4\ns|s\n|\n");
+}
+
 TEST(HttpServer, KeepsAConnectionForManyRequests) {
   FakeService service;
   RunningServer server(service);
