@@ -5,11 +5,11 @@
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <chrono>
 
 #include "common/log.h"
 #include "common/net/http_session.h"
+#include "common/net/tls_server.h"
 
 namespace common::net {
 namespace {
@@ -31,7 +31,7 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 class HttpServerImpl final : public HttpServer {
  public:
   HttpServerImpl(std::vector<asio::io_context*> contexts, ServerOptions options,
-                 HttpService& service, asio::ssl::context* tls)
+                 HttpService& service, const ServerCertificate* tls)
       : state_(std::make_shared<ServerState>()),
         acceptor_(*contexts.front()),
         pause_(*contexts.front()) {
@@ -167,7 +167,8 @@ class HttpServerImpl final : public HttpServer {
     asio::post(worker->context, [state = state_, worker, socket = std::move(socket)]() mutable {
       worker->now = std::chrono::steady_clock::now();
       if (state->tls != nullptr) {
-        std::make_shared<HttpSession<TlsStream>>(state, worker, std::move(socket), *state->tls)
+        std::make_shared<HttpSession<TlsStream>>(state, worker, std::move(socket),
+                                                 *state->tls->Current())
             ->Start();
       } else {
         std::make_shared<HttpSession<Socket>>(state, worker, std::move(socket))->Start();
@@ -216,7 +217,7 @@ void Responder::operator()(Response response) {
 
 Result<std::unique_ptr<HttpServer>> HttpServer::Listen(std::vector<asio::io_context*> contexts,
                                                        ServerOptions options, HttpService& service,
-                                                       asio::ssl::context* tls) {
+                                                       const ServerCertificate* tls) {
   auto server =
       std::make_unique<HttpServerImpl>(std::move(contexts), std::move(options), service, tls);
   if (Status bound = server->Bind(); !bound) return tl::unexpected(bound.error());

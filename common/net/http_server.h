@@ -17,11 +17,9 @@
 #include "common/clock.h"
 #include "common/result.h"
 
-namespace boost::asio::ssl {
-class context;
-}
-
 namespace common::net {
+
+class ServerCertificate;
 
 /// SIMD parsers read this far past the end of a body; every body has the room.
 inline constexpr std::size_t kBodyPadding = 64;
@@ -125,10 +123,11 @@ struct ServerStats {
 class HttpServer {
  public:
   /// Binds and listens; kUnavailable (address in use), kInvalidArgument (bad address) or
-  /// kIo. `contexts`, `service` and `tls` outlive the server; `tls` may be null.
+  /// kIo. `contexts`, `service` and `tls` outlive the server; `tls`, null for plain HTTP, is
+  /// asked at each new connection.
   static Result<std::unique_ptr<HttpServer>> Listen(std::vector<boost::asio::io_context*> contexts,
                                                     ServerOptions options, HttpService& service,
-                                                    boost::asio::ssl::context* tls);
+                                                    const ServerCertificate* tls);
   virtual ~HttpServer() = default;
   virtual std::uint16_t port() const = 0;
   virtual const ServerStats& stats() const = 0;

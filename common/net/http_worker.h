@@ -7,7 +7,6 @@
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
@@ -43,7 +42,7 @@ struct ServerState {
   ServerOptions options;
   ServerStats stats;
   HttpService* service = nullptr;
-  asio::ssl::context* tls = nullptr;
+  const ServerCertificate* tls = nullptr;
   std::function<void()> on_empty;  ///< Set before `stopping`.
   std::atomic<bool> stopping{false};
   /// The acceptor is one holder, each session another.

@@ -192,7 +192,8 @@ class Application {
     ingest_service_.emplace(ToIngestOptions(config_.ingest), clock_, *tenants_, *queue_,
                             *admission_, registry_);
     if (!config_.ingest.tls.certificate.empty()) {
-      auto tls = common::net::LoadServerTls(config_.ingest.tls.certificate, config_.ingest.tls.key);
+      auto tls = common::net::ServerCertificate::Load(config_.ingest.tls.certificate,
+                                                      config_.ingest.tls.key, clock_);
       if (!tls) return Named("ingest.tls", tls.error());
       ingest_tls_ = std::move(*tls);
     }
@@ -340,7 +341,7 @@ class Application {
   std::optional<control::CurrentTenants> tenants_;
   std::optional<ingest::Admission> admission_;
   std::optional<ingest::IngestService> ingest_service_;
-  std::unique_ptr<boost::asio::ssl::context> ingest_tls_;
+  std::unique_ptr<common::net::ServerCertificate> ingest_tls_;
   std::optional<observe::AdminService> admin_service_;
 
   IoThread admin_{"admin"};

@@ -70,13 +70,14 @@ int RunSandbox(const SandboxArguments& arguments) {
     return Fail(kExitUsage, fmt::format("--listen {}: write address:port, such as 127.0.0.1:9090",
                                         arguments.listen));
   }
-  std::unique_ptr<boost::asio::ssl::context> tls;
+  const common::SystemClock clock;
+  std::unique_ptr<common::net::ServerCertificate> tls;
   if (!arguments.tls_certificate.empty()) {
-    auto loaded = common::net::LoadServerTls(arguments.tls_certificate, arguments.tls_key);
+    auto loaded =
+        common::net::ServerCertificate::Load(arguments.tls_certificate, arguments.tls_key, clock);
     if (!loaded) return Fail(kExitUsage, loaded.error().message);
     tls = std::move(*loaded);
   }
-  const common::SystemClock clock;
   IoThread io("sandbox");
   Signals signals(io.context());
   auto created = sandbox::Sandbox::Create({&io.context()}, options, clock, tls.get());

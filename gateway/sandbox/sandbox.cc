@@ -239,7 +239,7 @@ class SandboxImpl final : public Sandbox, private common::net::HttpService {
       : shared_(options, clock) {}
 
   common::Status Listen(std::vector<boost::asio::io_context*> contexts,
-                        boost::asio::ssl::context* tls) {
+                        const common::net::ServerCertificate* tls) {
     auto server =
         HttpServer::Listen(std::move(contexts), ServerOptionsOf(shared_.options), *this, tls);
     if (!server) return tl::unexpected(server.error());
@@ -271,7 +271,7 @@ class SandboxImpl final : public Sandbox, private common::net::HttpService {
 
 common::Result<std::unique_ptr<Sandbox>> Sandbox::Create(
     std::vector<boost::asio::io_context*> contexts, const SandboxOptions& options,
-    const common::Clock& clock, boost::asio::ssl::context* tls) {
+    const common::Clock& clock, const common::net::ServerCertificate* tls) {
   auto sandbox = std::make_unique<SandboxImpl>(options, clock);
   if (const common::Status listening = sandbox->Listen(std::move(contexts), tls); !listening) {
     return tl::unexpected(listening.error());

@@ -35,7 +35,7 @@ class Sandbox {
   /// may be null. Each context is run by one thread of the caller's.
   static common::Result<std::unique_ptr<Sandbox>> Create(
       std::vector<boost::asio::io_context*> contexts, const SandboxOptions& options,
-      const common::Clock& clock, boost::asio::ssl::context* tls);
+      const common::Clock& clock, const common::net::ServerCertificate* tls);
   virtual ~Sandbox() = default;
 
   virtual std::uint16_t port() const = 0;

@@ -52,7 +52,17 @@ TlsAuthority::TlsAuthority()
 
 Certificate TlsAuthority::Issue(const std::string& host, Validity validity) const {
   const Key key = MakeKey();
-  const Cert cert = MakeCert("A server", key.get(), validity);
+  return Finish(key, MakeCert("A server", key.get(), validity), host);
+}
+
+Certificate TlsAuthority::IssueWithoutSubject(const std::string& host) const {
+  const Key key = MakeKey();
+  const Cert cert = MakeCert("", key.get(), Validity::kCurrent);
+  X509_NAME_ENTRY_free(X509_NAME_delete_entry(X509_get_subject_name(cert.get()), 0));
+  return Finish(key, cert, host);
+}
+
+Certificate TlsAuthority::Finish(const Key& key, const Cert& cert, const std::string& host) const {
   X509_set_issuer_name(cert.get(), X509_get_subject_name(cert_.get()));
   boost::system::error_code not_address;
   boost::asio::ip::make_address(host, not_address);

@@ -27,6 +27,8 @@ class TlsAuthority {
 
   /// A server certificate for `host`, a name or an address.
   Certificate Issue(const std::string& host, Validity validity = Validity::kCurrent) const;
+  /// The same with an empty subject: only the alternative name says whose it is.
+  Certificate IssueWithoutSubject(const std::string& host) const;
 
  private:
   struct Free {
@@ -37,6 +39,7 @@ class TlsAuthority {
   using Cert = std::unique_ptr<X509, Free>;
 
   static Key MakeKey();
+  Certificate Finish(const Key& key, const Cert& cert, const std::string& host) const;
   static Cert MakeCert(const std::string& name, EVP_PKEY* subject_key, Validity validity);
 
   Key key_;

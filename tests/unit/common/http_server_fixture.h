@@ -95,7 +95,7 @@ inline ServerOptions TestOptions() {
 class RunningServer {
  public:
   explicit RunningServer(FakeService& service, ServerOptions options = TestOptions(),
-                         boost::asio::ssl::context* tls = nullptr) {
+                         const ServerCertificate* tls = nullptr) {
     std::vector<boost::asio::io_context*> contexts;
     for (int i = 0; i < 2; ++i) {
       contexts_.push_back(std::make_unique<boost::asio::io_context>(1));
