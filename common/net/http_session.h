@@ -10,9 +10,10 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 #include <utility>
 #include <variant>
 
+#include "common/net/chunked_decoder.h"
 #include "common/net/http_response.h"
 #include "common/net/http_server.h"
 #include "common/net/http_worker.h"
@@ -32,7 +34,8 @@ using TlsStream = asio::ssl::stream<Socket>;
 
 /// Reads requests one after the other (pipelined ones wait in the buffer), hands each to
 /// the exchange, writes its answer. Everything runs on the worker's thread; only Answer
-/// may be called from elsewhere.
+/// may be called from elsewhere. `Stream` is a Socket, a TlsStream, or, in tests, what has
+/// the same members.
 template <typename Stream>
 class HttpSession final : public SessionBase,
                           public Responder::Sink,
@@ -110,6 +113,7 @@ class HttpSession final : public SessionBase,
   static constexpr std::size_t kReadBytes = 4096;
   static constexpr std::size_t kChunkedStartBytes = 16 * 1024;
   static constexpr std::chrono::seconds kLinger{1};
+  static constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
   enum class Phase {
     kHandshake,
@@ -123,11 +127,12 @@ class HttpSession final : public SessionBase,
     kClosed,
   };
 
-  using Parser = http::request_parser<http::buffer_body>;
+  /// Of headers only: bodies need no Beast.
+  using Parser = http::request_parser<http::empty_body>;
 
   std::shared_ptr<HttpSession> Self() { return this->shared_from_this(); }
 
-  Socket& Lowest() {
+  auto& Lowest() {
     if constexpr (kTls) {
       return stream_.next_layer();
     } else {
@@ -137,6 +142,11 @@ class HttpSession final : public SessionBase,
 
   void SetDeadline(Duration timeout) {
     deadline_ = timeout == Duration{} ? SteadyTime::max() : worker_->now + kSweepInterval + timeout;
+  }
+
+  std::string_view Buffered() const {
+    const auto bytes = buffer_.data();
+    return {static_cast<const char*>(bytes.data()), bytes.size()};
   }
 
   std::string_view Header(std::string_view name) const {
@@ -161,52 +171,87 @@ class HttpSession final : public SessionBase,
 
   void NextRequest() {
     if (state_->stopping.load(std::memory_order_relaxed)) return Finish();
+    SkipEmptyLines();
     phase_ = buffer_.size() == 0 ? Phase::kIdle : Phase::kHead;
     SetDeadline(phase_ == Phase::kIdle ? state_->options.idle_timeout
                                        : state_->options.header_timeout);
     head_.method = {};
+    searched_ = 0;
     parser_.emplace();
-    parser_->header_limit(static_cast<std::uint32_t>(state_->options.max_header_bytes));
-    parser_->body_limit(boost::none);
+    if (phase_ == Phase::kIdle) return ReadHead();
     ParseHead();
   }
 
-  void ParseHead() {
-    if (!parser_->got_some()) SkipEmptyLines();
-    if (buffer_.size() != 0) {
-      error_code error;
-      const std::size_t used = parser_->put(buffer_.data(), error);
-      buffer_.consume(used);
-      if (parser_->is_header_done()) return OnHead();
-      if (error && error != http::error::need_more) return OnBadHead(error);
-    }
-    if (buffer_.size() > state_->options.max_header_bytes) {
-      return OnBadHead(http::error::header_limit);
-    }
+  void ReadHead() {
     stream_.async_read_some(
         buffer_.prepare(kReadBytes),
         [self = Self()](error_code error, std::size_t n) { self->OnHeadBytes(error, n); });
   }
 
   /// Some clients end a body with a line break that is not counted in its length
-  /// (RFC 9112 section 2.2).
+  /// (RFC 9112 section 2.2). It starts no request.
   void SkipEmptyLines() {
-    const auto* bytes = static_cast<const char*>(buffer_.data().data());
-    std::size_t n = 0;
-    while (n < buffer_.size() && (bytes[n] == '\r' || bytes[n] == '\n')) ++n;
-    buffer_.consume(n);
+    const std::string_view bytes = Buffered();
+    buffer_.consume(std::min(bytes.find_first_not_of("\r\n"), bytes.size()));
   }
 
   void OnHeadBytes(error_code error, std::size_t n) {
     if (phase_ == Phase::kClosed) return;
     if (timed_out_) return RefuseProtocol(408, "the request header did not arrive in time");
+    if (error == asio::error::eof && phase_ == Phase::kHead) return ParseHead(/*at_end=*/true);
     if (error) return Close();
     buffer_.commit(n);
     if (phase_ == Phase::kIdle) {
+      SkipEmptyLines();
+      if (buffer_.size() == 0) return ReadHead();
       phase_ = Phase::kHead;
       SetDeadline(state_->options.header_timeout);
     }
     ParseHead();
+  }
+
+  /// Parses what there is at once, and then only when the header is whole, or never will be:
+  /// each time from its start. Beast could go on where it stopped, but then applies its limit
+  /// to each piece, and a client that cuts well could send fields without end.
+  void ParseHead(bool at_end = false) {
+    const std::string_view all = Buffered();
+    const std::string_view bytes = all.substr(0, state_->options.max_header_bytes);
+    const bool too_large = bytes.size() < all.size();
+    const bool first = searched_ == 0;
+    if (first || at_end || too_large || HeadHasEnded(bytes)) {
+      const error_code error = PutHead(bytes);
+      if (parser_->is_header_done()) return OnHead();
+      const bool whole = HeadHasEnded(bytes);
+      if (error != http::error::need_more || whole) return OnBadHead(WhatIsWrong(bytes));
+      if (too_large) return OnBadHead(http::error::header_limit);
+    }
+    if (at_end) return Close();
+    searched_ = bytes.size();
+    ReadHead();
+  }
+
+  bool HeadHasEnded(std::string_view bytes) const {
+    const std::size_t from = searched_ - std::min(searched_, kHeadEnd.size() - 1);
+    return bytes.find(kHeadEnd, from) != std::string_view::npos;
+  }
+
+  error_code PutHead(std::string_view bytes) {
+    if (parser_->got_some()) parser_.emplace();
+    parser_->header_limit(std::numeric_limits<std::uint32_t>::max());
+    parser_->body_limit(boost::none);
+    error_code error;
+    const std::size_t used = parser_->put(asio::buffer(bytes.data(), bytes.size()), error);
+    if (parser_->is_header_done()) buffer_.consume(used);
+    return error;
+  }
+
+  /// With a header that is none: what the client is told does not depend on what it sent
+  /// after it.
+  error_code WhatIsWrong(std::string_view bytes) {
+    const std::size_t end = bytes.find(kHeadEnd);
+    const error_code error =
+        PutHead(end == std::string_view::npos ? bytes : bytes.substr(0, end + kHeadEnd.size()));
+    return error == http::error::need_more ? http::error::partial_message : error;
   }
 
   void OnBadHead(error_code error) {
@@ -229,6 +274,15 @@ class HttpSession final : public SessionBase,
            message.version() == 10 || message.count(http::field::content_length) != 0;
   }
 
+  /// Without scheme and host, which a request to a proxy has (RFC 9112 section 3.2.2).
+  static std::string_view PathOf(std::string_view target) {
+    if (target.starts_with('/')) return target;
+    const std::size_t host = target.find("://");
+    if (host == std::string_view::npos) return target;
+    const std::size_t path = target.find('/', host + 3);
+    return path == std::string_view::npos ? "/" : target.substr(path);
+  }
+
   void OnHead() {
     if (FramingIsAmbiguous()) {
       return RefuseProtocol(400,
@@ -240,7 +294,7 @@ class HttpSession final : public SessionBase,
     const std::string_view text(target.data(), target.size());
     const std::size_t question = text.find('?');
     head_.method = {message.method_string().data(), message.method_string().size()};
-    head_.path = text.substr(0, question);
+    head_.path = PathOf(text.substr(0, question));
     head_.query = question == std::string_view::npos ? "" : text.substr(question + 1);
     head_.remote = remote_;
     head_.chunked = parser_->chunked();
@@ -302,36 +356,36 @@ class HttpSession final : public SessionBase,
   }
 
   void ReadChunked() {
-    if (body_.capacity() < kChunkedStartBytes) body_.reserve(kChunkedStartBytes);
     body_.clear();
+    if (body_.capacity() < kChunkedStartBytes) body_.reserve(kChunkedStartBytes);
+    decoder_ = ChunkedDecoder(max_body_);
     DecodeChunked();
+  }
+
+  /// Takes what is buffered of the chunked body into `body_`.
+  ChunkedDecoder::State Decode() {
+    std::string_view bytes = Buffered();
+    const auto state = decoder_.Decode(bytes, body_);
+    buffer_.consume(buffer_.size() - bytes.size());
+    return state;
   }
 
   /// Decodes what is buffered; reads more when that was not all.
   void DecodeChunked() {
-    char scratch[kReadBytes];
-    while (!parser_->is_done()) {
-      auto& target = parser_->get().body();
-      target.data = scratch;
-      target.size = sizeof(scratch);
-      error_code error;
-      const std::size_t used = parser_->put(buffer_.data(), error);
-      buffer_.consume(used);
-      const std::size_t got = sizeof(scratch) - target.size;
-      if (body_.size() + got > max_body_) return RefuseTooLarge();
-      body_.append(scratch, got);
-      if (error == http::error::need_buffer) error = {};
-      if (error && error != http::error::need_more) {
-        return RefuseProtocol(400, "the chunked body is malformed: " + error.message());
-      }
-      if (used == 0 && got == 0 && !parser_->is_done()) return ReadMoreChunked();
+    switch (Decode()) {
+      case ChunkedDecoder::State::kMore:
+        return ReadMoreChunked();
+      case ChunkedDecoder::State::kTooLarge:
+        return RefuseTooLarge();
+      case ChunkedDecoder::State::kMalformed:
+        return RefuseProtocol(400, "the chunked body is malformed");
+      case ChunkedDecoder::State::kDone:
+        body_.reserve(body_.size() + kBodyPadding);
+        return Handle();
     }
-    body_.reserve(body_.size() + kBodyPadding);
-    Handle();
   }
 
   void ReadMoreChunked() {
-    if (buffer_.size() > kReadBytes) return RefuseProtocol(400, "a chunk header is too long");
     stream_.async_read_some(
         buffer_.prepare(kReadBytes), [self = Self()](error_code error, std::size_t n) {
           if (self->phase_ == Phase::kClosed) return;
@@ -376,15 +430,15 @@ class HttpSession final : public SessionBase,
   /// small, so that the connection stays usable; else let the client see the answer.
   void Refuse(const Response& response) {
     if (response.reset) return Reset();
-    const std::uint64_t rest = head_.content_length.value_or(0);
-    const bool close = response.close || !keep_alive_ || head_.chunked ||
-                       rest > state_->options.drain_bytes || !Header("Expect").empty() ||
+    discard_ = head_.content_length.value_or(0);
+    const bool close = response.close || !keep_alive_ || discard_ > state_->options.drain_bytes ||
+                       !Header("Expect").empty() ||
                        state_->stopping.load(std::memory_order_relaxed);
-    Write(response, close, [this, close, rest] {
+    Write(response, close, [this, close] {
       if (close) return Drain(state_->options.write_timeout);
-      discard_ = rest;
       phase_ = Phase::kDiscard;
       SetDeadline(state_->options.body_timeout);
+      decoder_ = ChunkedDecoder(state_->options.drain_bytes);
       Discard();
     });
   }
@@ -409,10 +463,17 @@ class HttpSession final : public SessionBase,
   // ---- Ends ------------------------------------------------------------------------
 
   void Discard() {
-    const std::size_t have = std::min<std::uint64_t>(discard_, buffer_.size());
-    buffer_.consume(have);
-    discard_ -= have;
-    if (discard_ == 0) return NextRequest();
+    if (head_.chunked) {
+      body_.clear();
+      const auto state = Decode();
+      if (state == ChunkedDecoder::State::kDone) return NextRequest();
+      if (state != ChunkedDecoder::State::kMore) return Drain(state_->options.write_timeout);
+    } else {
+      const std::size_t have = std::min<std::uint64_t>(discard_, buffer_.size());
+      buffer_.consume(have);
+      discard_ -= have;
+      if (discard_ == 0) return NextRequest();
+    }
     stream_.async_read_some(buffer_.prepare(kReadBytes),
                             [self = Self()](error_code error, std::size_t n) {
                               if (error || self->phase_ == Phase::kClosed) return self->Close();
@@ -480,6 +541,8 @@ class HttpSession final : public SessionBase,
   std::uint64_t max_body_ = 0;
   std::uint64_t discard_ = 0;
   std::uint64_t drained_ = 0;
+  std::size_t searched_ = 0;  ///< Bytes of the header in which its end was looked for.
+  ChunkedDecoder decoder_{0};
   std::string remote_;
   boost::beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
