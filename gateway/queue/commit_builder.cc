@@ -53,21 +53,22 @@ void Commit::clear() {
   changes.clear();
   chunks.clear();
   committed.clear();
-  rejected_keys.clear();
   dead_keys.clear();
   events = 0;
+  rejected_evicted = 0;
   quarantined_chunks = 0;
   quarantined_events = 0;
 }
 
 CommitBuilder::CommitBuilder(const RocksStore& store, const LogTable& table,
                              const common::Clock& clock, std::uint64_t max_chunk_bytes,
-                             std::uint64_t last_dead_id)
+                             std::uint64_t last_dead_id, RejectedLedger rejected)
     : store_(store),
       table_(table),
       clock_(clock),
       max_chunk_bytes_(max_chunk_bytes),
-      last_dead_id_(last_dead_id) {}
+      last_dead_id_(last_dead_id),
+      rejected_(std::move(rejected)) {}
 
 LogTable::Change* CommitBuilder::Stage(LogId log, Commit& commit) {
   const auto [staged, is_new] = staged_.try_emplace(log, commit.changes.size());
@@ -83,12 +84,15 @@ LogTable::Change* CommitBuilder::Stage(LogId log, Commit& commit) {
 
 void CommitBuilder::Build(Work& work, Commit& commit) {
   staged_.clear();
+  rejected_.Begin();
   const std::uint64_t dead_id_before = last_dead_id_;
   AddAppends(work, commit);
   for (const PendingQuarantine& quarantine : work.quarantines) {
     for (const DamagedRecord& record : quarantine.records) AddQuarantine(record, commit);
   }
   for (PendingSettle& settle : work.settlements) AddSettlement(settle, commit);
+  rejected_.Seal(commit.batch);
+  commit.rejected_evicted = rejected_.evicted();
   rocksdb::ColumnFamilyHandle* meta = store_.family(Family::kMeta);
   for (const LogTable::Change& change : commit.changes) {
     if (!change.cursor_changed) continue;
@@ -132,7 +136,7 @@ void CommitBuilder::AddLogAppends(std::size_t begin, std::size_t end, Commit& co
     committed.accepted_at = std::min(committed.accepted_at, append.request.received_at);
     AddRuns(append, *change, committed, commit);
     for (const DeadLetter& letter : append.request.rejected) {
-      commit.rejected_keys.push_back(PutDeadLetter(log, letter, commit));
+      rejected_.Add(log, NextDeadId(), letter, commit.batch);
     }
   }
   FlushChunk(*change, committed, commit);
@@ -189,14 +193,12 @@ void CommitBuilder::FlushChunk(LogTable::Change& change, Committed& committed, C
   runs_bytes_ = 0;
 }
 
-std::string CommitBuilder::PutDeadLetter(LogId log, const DeadLetter& letter, Commit& commit) {
+std::uint64_t CommitBuilder::NextDeadId() {
   // Microseconds of the clock, pushed on where the clock is coarse or went back: an id is
   // never given out twice, and sorts by time.
   const auto now = static_cast<std::uint64_t>(clock_.Wall().time_since_epoch().count()) * 1000;
   last_dead_id_ = std::max(last_dead_id_ + 1, now);
-  std::string key = EncodeKey(EntryKey{log, last_dead_id_});
-  commit.batch.Put(store_.family(Family::kDead), key, EncodeDeadLetter(letter));
-  return key;
+  return last_dead_id_;
 }
 
 void CommitBuilder::AddQuarantine(const DamagedRecord& record, Commit& commit) {
@@ -248,7 +250,9 @@ void CommitBuilder::AddSettlement(PendingSettle& settle, Commit& commit) {
     commit.batch.Delete(store_.family(Family::kQueue), EncodeKey(EntryKey{settlement.log, first}));
   }
   for (const DeadLetter& letter : settlement.dead) {
-    commit.dead_keys.emplace_back(settlement.log, PutDeadLetter(settlement.log, letter, commit));
+    std::string key = EncodeKey(EntryKey{settlement.log, NextDeadId()});
+    commit.batch.Put(store_.family(Family::kDead), key, EncodeDeadLetter(letter));
+    commit.dead_keys.emplace_back(settlement.log, std::move(key));
   }
   MoveCursor(position, settlement.cursor);
   position.dead += settlement.dead.size();
@@ -257,6 +261,7 @@ void CommitBuilder::AddSettlement(PendingSettle& settle, Commit& commit) {
 }
 
 void CommitBuilder::OnSuccess(const Commit& commit) {
+  rejected_.OnSuccess();
   if (unsettled_dead_.empty()) return;
   for (const LogTable::Change& change : commit.changes) {
     if (change.cursor_changed) unsettled_dead_.erase(change.log->id);
@@ -265,17 +270,21 @@ void CommitBuilder::OnSuccess(const Commit& commit) {
 
 void CommitBuilder::OnFailure(const Commit& commit) {
   for (const auto& [log, chunk] : commit.chunks) {
-    unacknowledged_.emplace_back(Family::kQueue, EncodeKey(EntryKey{log, chunk->first}));
+    unacknowledged_.push_back(EncodeKey(EntryKey{log, chunk->first}));
   }
-  for (const std::string& key : commit.rejected_keys) {
-    unacknowledged_.emplace_back(Family::kDead, key);
-  }
+  rejected_.OnFailure();
   for (const auto& [log, key] : commit.dead_keys) unsettled_dead_[log].push_back(key);
 }
 
 void CommitBuilder::BuildRepair(rocksdb::WriteBatch& batch) const {
-  for (const auto& [family, key] : unacknowledged_) batch.Delete(store_.family(family), key);
+  for (const std::string& key : unacknowledged_) batch.Delete(store_.family(Family::kQueue), key);
+  rejected_.AddRepair(batch);
   batch.Put(store_.family(Family::kMeta), kVersionKey, EncodeNumber(RocksStore::kFormatVersion));
+}
+
+void CommitBuilder::OnRepaired() {
+  unacknowledged_.clear();
+  rejected_.OnRepaired();
 }
 
 }  // namespace gateway::queue

@@ -17,6 +17,7 @@
 #include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/commit_work.h"
 #include "gateway/queue/log_table.h"
+#include "gateway/queue/rejected_ledger.h"
 #include "gateway/queue/rocks_store.h"
 
 namespace gateway::queue {
@@ -30,9 +31,9 @@ struct Commit {
   std::vector<LogTable::Change> changes;
   std::vector<std::pair<pipeline::LogId, std::shared_ptr<const pipeline::Chunk>>> chunks;
   std::vector<pipeline::Committed> committed;
-  std::vector<std::string> rejected_keys;  ///< Dead letters of refused events.
   std::vector<std::pair<pipeline::LogId, std::string>> dead_keys;  ///< Of settlements.
   std::uint64_t events = 0;
+  std::uint64_t rejected_evicted = 0;  ///< Refused events that this write drops.
   std::uint64_t quarantined_chunks = 0;
   std::uint64_t quarantined_events = 0;
 
@@ -54,7 +55,7 @@ struct Commit {
 class CommitBuilder {
  public:
   CommitBuilder(const RocksStore& store, const LogTable& table, const common::Clock& clock,
-                std::uint64_t max_chunk_bytes, std::uint64_t last_dead_id);
+                std::uint64_t max_chunk_bytes, std::uint64_t last_dead_id, RejectedLedger rejected);
 
   /// Fills the empty `commit` from `work`. Sets `refused` on items that cannot be done:
   /// an unknown log, a cursor outside the log's pending events.
@@ -66,7 +67,10 @@ class CommitBuilder {
   /// The write that must succeed before the first commit after a failure. Never empty, so
   /// that it also proves that the store takes writes.
   void BuildRepair(rocksdb::WriteBatch& batch) const;
-  void OnRepaired() { unacknowledged_.clear(); }
+  void OnRepaired();
+
+  /// Refused events that are kept, of all logs.
+  std::uint64_t rejected_bytes() const { return rejected_.bytes(); }
 
  private:
   LogTable::Change* Stage(pipeline::LogId log, Commit& commit);
@@ -78,17 +82,18 @@ class CommitBuilder {
                pipeline::Committed& committed, Commit& commit);
   void AddQuarantine(const DamagedRecord& record, Commit& commit);
   void AddSettlement(PendingSettle& settle, Commit& commit);
-  std::string PutDeadLetter(pipeline::LogId log, const pipeline::DeadLetter& letter,
-                            Commit& commit);
+  /// An id for a dead letter or a refused event: never given out before.
+  std::uint64_t NextDeadId();
 
   const RocksStore& store_;
   const LogTable& table_;
   const common::Clock& clock_;
   const std::uint64_t max_chunk_bytes_;
   std::uint64_t last_dead_id_;
+  RejectedLedger rejected_;
 
   // Of the failed write.
-  std::vector<std::pair<Family, std::string>> unacknowledged_;
+  std::vector<std::string> unacknowledged_;  ///< Keys of chunks.
   std::unordered_map<pipeline::LogId, std::vector<std::string>> unsettled_dead_;
 
   // Scratch space of one Build, kept for its capacity.

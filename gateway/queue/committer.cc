@@ -16,7 +16,13 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
 }  // namespace
 
 Committer::Committer(Parts parts, CommitBuilder builder, common::Duration probe_interval)
-    : parts_(parts), builder_(std::move(builder)), probe_interval_(probe_interval) {}
+    : parts_(parts), builder_(std::move(builder)), probe_interval_(probe_interval) {
+  ShowKept();
+}
+
+void Committer::ShowKept() {
+  parts_.metrics.rejected_bytes.Set(static_cast<double>(builder_.rejected_bytes()));
+}
 
 void Committer::SetListener(pipeline::EventQueue::CommitListener listener) {
   auto shared = std::make_shared<const pipeline::EventQueue::CommitListener>(std::move(listener));
@@ -86,6 +92,10 @@ void Committer::Publish() {
   for (auto& [log, chunk] : commit_.chunks) parts_.hot_tail.Insert(log, std::move(chunk));
   parts_.table.Publish(commit_.changes);
   parts_.metrics.hot_tail_bytes.Set(static_cast<double>(parts_.hot_tail.bytes()));
+  ShowKept();
+  if (commit_.rejected_evicted > 0) {
+    parts_.metrics.rejected_evicted.Increment(static_cast<double>(commit_.rejected_evicted));
+  }
   if (commit_.quarantined_chunks > 0) {
     parts_.metrics.quarantined_chunks.Increment(static_cast<double>(commit_.quarantined_chunks));
     parts_.metrics.quarantined_events.Increment(static_cast<double>(commit_.quarantined_events));

@@ -49,6 +49,8 @@ class Committer {
   bool Write();
   /// Makes the commit visible: hot tail, positions, listener.
   void Publish();
+  /// Sets the gauges of what the store keeps beside the events.
+  void ShowKept();
   void TryToRecover();
   static void Answer(Work& work, const common::Status& status);
 

@@ -22,22 +22,6 @@ using pipeline::Seq;
 
 namespace {
 
-/// Calls `visit(log, value)` for each meta record with this prefix.
-template <typename Visit>
-Status ForEachMeta(const RocksStore& store, char prefix, Visit visit) {
-  RangeScan scan(store, Family::kMeta, std::string(1, prefix),
-                 std::string(1, static_cast<char>(prefix + 1)));
-  for (scan->SeekToFirst(); scan->Valid(); scan->Next()) {
-    const std::optional<LogId> log = DecodeMetaKey(prefix, scan.key());
-    if (!log) return Fail(ErrorCode::kDataLoss, "a meta record has a key of a wrong length");
-    if (Status visited = visit(*log, scan.value()); !visited) return visited;
-  }
-  if (!scan->status().ok()) {
-    return tl::unexpected(ToError(scan->status(), "read the registry of logs"));
-  }
-  return common::Ok();
-}
-
 /// The Seq behind the last stored event. Looks only at keys from the cursor on: before it
 /// lie nothing but tombstones.
 Result<Seq> FindTail(const RocksStore& store, LogId log, const pipeline::Cursor& cursor) {
@@ -64,15 +48,16 @@ Result<Seq> FindTail(const RocksStore& store, LogId log, const pipeline::Cursor&
 
 Status LoadLogs(const RocksStore& store, LogTable& table) {
   std::unordered_map<LogId, LogPosition> positions;
-  Status read = ForEachMeta(store, kCursorPrefix, [&](LogId log, std::string_view value) -> Status {
-    const Result<CursorRecord> record = DecodeCursor(value);
-    if (!record) return tl::unexpected(record.error());
-    LogPosition& position = positions[log];
-    position.cursor = record->cursor;
-    position.dead = record->dead;
-    position.retry = record->retry;
-    return common::Ok();
-  });
+  Status read =
+      ForEachLogMeta(store, kCursorPrefix, [&](LogId log, std::string_view value) -> Status {
+        const Result<CursorRecord> record = DecodeCursor(value);
+        if (!record) return tl::unexpected(record.error());
+        LogPosition& position = positions[log];
+        position.cursor = record->cursor;
+        position.dead = record->dead;
+        position.retry = record->retry;
+        return common::Ok();
+      });
   if (!read) return read;
 
   RangeScan quarantine(store, Family::kQuarantine, std::string(), std::string(32, '\xff'));
@@ -86,7 +71,7 @@ Status LoadLogs(const RocksStore& store, LogTable& table) {
     return tl::unexpected(ToError(quarantine->status(), "read the quarantine"));
   }
 
-  return ForEachMeta(store, kLogPrefix, [&](LogId log, std::string_view value) -> Status {
+  return ForEachLogMeta(store, kLogPrefix, [&](LogId log, std::string_view value) -> Status {
     Result<std::string> tenant = DecodeLog(value);
     if (!tenant) return tl::unexpected(std::move(tenant.error()));
     LogPosition& position = positions[log];

@@ -26,6 +26,11 @@ struct Options {
   std::uint64_t max_commit_bytes = 0;  ///< One write holds about this much at most.
   std::uint64_t max_chunk_bytes = 0;   ///< Event bytes of one record; at most 1 GiB.
   common::Duration commit_linger{};    ///< Waits this long for company before a commit.
+
+  /// Refused events that each log keeps, in bytes of their records; beyond that the oldest
+  /// go. 0 keeps none. What is dropped is counted.
+  std::uint64_t max_rejected_bytes = 0;
+
   /// How often a store that refused a write is tried again.
   common::Duration health_probe_interval{};
 

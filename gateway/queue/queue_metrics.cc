@@ -32,6 +32,10 @@ QueueMetrics::QueueMetrics(prometheus::Registry& registry)
                                  "Damaged records that were moved to quarantine.")),
       quarantined_events(Counter(registry, "queue_quarantined_events_total",
                                  "Accepted events that were in damaged records.")),
+      rejected_evicted(Counter(registry, "queue_rejected_events_evicted_total",
+                               "Refused events dropped because their log keeps no more.")),
+      rejected_bytes(Gauge(registry, "queue_rejected_bytes",
+                           "Size of the refused events that all logs keep.")),
       healthy(Gauge(registry, "queue_healthy", "1 while the store takes writes, else 0.")) {
   healthy.Set(1);
 }

@@ -16,13 +16,14 @@ namespace gateway::queue {
 
 inline constexpr char kLogPrefix = 'L';
 inline constexpr char kCursorPrefix = 'C';
+inline constexpr char kRejectedPrefix = 'R';
 /// Meta record: the format version of the whole store.
 inline constexpr std::string_view kVersionKey = "V";
 /// Meta record: the highest dead letter id ever given out.
 inline constexpr std::string_view kDeadIdKey = "D";
 
 /// Key of an entry that belongs to one log: an event record by its first Seq, a dead
-/// letter by its id.
+/// letter or a refused event by its id.
 struct EntryKey {
   pipeline::LogId log = 0;
   std::uint64_t number = 0;
@@ -45,7 +46,7 @@ std::string EncodeKey(const QuarantineKey& key);
 std::optional<EntryKey> DecodeEntryKey(std::string_view bytes);
 std::optional<QuarantineKey> DecodeQuarantineKey(std::string_view bytes);
 
-/// A meta key of one log: kLogPrefix or kCursorPrefix and the number.
+/// A meta key of one log: one of the prefixes above and the number.
 std::string EncodeMetaKey(char prefix, pipeline::LogId log);
 std::optional<pipeline::LogId> DecodeMetaKey(char prefix, std::string_view bytes);
 

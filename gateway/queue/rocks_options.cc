@@ -59,8 +59,8 @@ rocksdb::ColumnFamilyOptions MakeSmallFamily(const Options& options,
 }  // namespace
 
 const std::string& FamilyName(Family family) {
-  static const std::array<std::string, kFamilyCount> kNames{rocksdb::kDefaultColumnFamilyName,
-                                                            "queue", "dead", "quarantine"};
+  static const std::array<std::string, kFamilyCount> kNames{
+      rocksdb::kDefaultColumnFamilyName, "queue", "dead", "quarantine", "rejected"};
   return kNames.at(static_cast<std::size_t>(family));
 }
 

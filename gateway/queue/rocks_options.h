@@ -15,8 +15,14 @@
 namespace gateway::queue {
 
 /// The column families of the store. kMeta is RocksDB's default one.
-enum class Family : std::size_t { kMeta = 0, kQueue = 1, kDead = 2, kQuarantine = 3 };
-inline constexpr std::size_t kFamilyCount = 4;
+enum class Family : std::size_t {
+  kMeta = 0,
+  kQueue = 1,
+  kDead = 2,
+  kQuarantine = 3,
+  kRejected = 4,
+};
+inline constexpr std::size_t kFamilyCount = 5;
 
 /// The name of a family on disk.
 const std::string& FamilyName(Family family);

@@ -120,6 +120,8 @@ Result<std::unique_ptr<RocksQueue>> RocksQueue::Open(const Options& options,
   }
   const Result<std::uint64_t> dead_id = LoadLastDeadId(*impl->store);
   if (!dead_id) return tl::unexpected(dead_id.error());
+  Result<RejectedLedger> rejected = RejectedLedger::Load(*impl->store, options.max_rejected_bytes);
+  if (!rejected) return tl::unexpected(std::move(rejected.error()));
   impl->committer = std::make_unique<Committer>(
       Committer::Parts{.store = *impl->store,
                        .table = impl->table,
@@ -127,7 +129,8 @@ Result<std::unique_ptr<RocksQueue>> RocksQueue::Open(const Options& options,
                        .hot_tail = impl->hot_tail,
                        .health = impl->health,
                        .metrics = impl->metrics},
-      CommitBuilder(*impl->store, impl->table, clock, options.max_chunk_bytes, *dead_id),
+      CommitBuilder(*impl->store, impl->table, clock, options.max_chunk_bytes, *dead_id,
+                    std::move(*rejected)),
       options.health_probe_interval);
   impl->reader = std::make_unique<DiskReader>(*impl->store, impl->table, impl->intake);
   common::log::Info("queue_opened", "the event store is open",
@@ -213,17 +216,27 @@ Result<LogState> RocksQueue::State(LogId log) const {
 
 Result<std::vector<std::pair<RocksQueue::DeadLetterId, pipeline::DeadLetter>>>
 RocksQueue::ReadDeadLetters(LogId log, DeadLetterId after, std::size_t limit) const {
+  const std::string begin = EncodeKey(EntryKey{log, after + 1});
+  RangeScan dead(*impl_->store, Family::kDead, begin, LogUpperBound(log));
+  RangeScan rejected(*impl_->store, Family::kRejected, begin, LogUpperBound(log));
+  dead->SeekToFirst();
+  rejected->SeekToFirst();
   std::vector<std::pair<DeadLetterId, pipeline::DeadLetter>> letters;
-  RangeScan scan(*impl_->store, Family::kDead, EncodeKey(EntryKey{log, after + 1}),
-                 LogUpperBound(log));
-  for (scan->SeekToFirst(); scan->Valid() && letters.size() < limit; scan->Next()) {
+  while (letters.size() < limit && (dead->Valid() || rejected->Valid())) {
+    // Both begin with the same log, so the order of keys is that of ids.
+    const bool from_dead = !rejected->Valid() || (dead->Valid() && dead.key() < rejected.key());
+    RangeScan& scan = from_dead ? dead : rejected;
     const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
     if (!key) return Fail(ErrorCode::kDataLoss, "a dead letter has a key of a wrong length");
     Result<pipeline::DeadLetter> letter = DecodeDeadLetter(scan.value());
     if (!letter) return tl::unexpected(std::move(letter.error()));
     letters.emplace_back(key->number, std::move(*letter));
+    scan->Next();
   }
-  if (!scan->status().ok()) return tl::unexpected(ToError(scan->status(), "read dead letters"));
+  for (const RangeScan* scan : {&dead, &rejected}) {
+    const rocksdb::Status status = (*scan)->status();
+    if (!status.ok()) return tl::unexpected(ToError(status, "read dead letters"));
+  }
   return letters;
 }
 

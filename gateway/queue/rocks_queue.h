@@ -74,8 +74,9 @@ class RocksQueue final : public pipeline::EventQueue {
 
   /// A dead letter's id: its time in microseconds since 1970, unique in the store.
   using DeadLetterId = std::uint64_t;
-  /// Up to `limit` dead letters of `log` with ids above `after` (0: from the first), oldest
-  /// first. Blocks on the disk.
+  /// Up to `limit` dead letters of both stages of `log` with ids above `after` (0: from the
+  /// first), oldest first. Refused events (kIngest) may have been dropped to make room for
+  /// later ones. Blocks on the disk.
   common::Result<std::vector<std::pair<DeadLetterId, pipeline::DeadLetter>>> ReadDeadLetters(
       pipeline::LogId log, DeadLetterId after, std::size_t limit) const;
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -142,11 +143,12 @@ Status RocksStore::CheckVersion() {
   if (!stored && stored.error().code == ErrorCode::kNotFound) return common::Ok();
   if (!stored) return tl::unexpected(stored.error());
   const Result<std::uint64_t> version = DecodeNumber(*stored);
-  if (!version || *version != kFormatVersion) {
+  if (!version || *version < kOldestFormatVersion || *version > kFormatVersion) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the store in " + path_ + " has format version " +
                     (version ? std::to_string(*version) : "that is not readable") +
-                    " and this release reads version " + std::to_string(kFormatVersion) +
+                    " and this release reads versions " + std::to_string(kOldestFormatVersion) +
+                    " to " + std::to_string(kFormatVersion) +
                     ": run the release that wrote it, or point storage.path elsewhere");
   }
   return common::Ok();
@@ -231,6 +233,19 @@ RangeScan::RangeScan(const RocksStore& store, Family family, std::string begin, 
   options.iterate_upper_bound = &end_slice_;
   options.fill_cache = false;
   it_.reset(store.db().NewIterator(options, store.family(family)));
+}
+
+Status ForEachLogMeta(const RocksStore& store, char prefix,
+                      const std::function<Status(pipeline::LogId, std::string_view)>& visit) {
+  RangeScan scan(store, Family::kMeta, std::string(1, prefix),
+                 std::string(1, static_cast<char>(prefix + 1)));
+  for (scan->SeekToFirst(); scan->Valid(); scan->Next()) {
+    const std::optional<pipeline::LogId> log = DecodeMetaKey(prefix, scan.key());
+    if (!log) return Fail(ErrorCode::kDataLoss, "a meta record has a key of a wrong length");
+    if (Status visited = visit(*log, scan.value()); !visited) return visited;
+  }
+  if (!scan->status().ok()) return tl::unexpected(ToError(scan->status(), "read meta records"));
+  return common::Ok();
 }
 
 }  // namespace gateway::queue

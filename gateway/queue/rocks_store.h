@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "common/result.h"
+#include "gateway/pipeline/event.h"
 #include "gateway/queue/options.h"
 #include "gateway/queue/rocks_options.h"
 #include "gateway/queue/store_health.h"
@@ -26,8 +28,10 @@ namespace gateway::queue {
 /// closes.
 class RocksStore {
  public:
-  /// The version of the whole store's layout; written into a new store.
-  static constexpr std::uint64_t kFormatVersion = 1;
+  /// The version of the whole store's layout, written at each opening, and the oldest one
+  /// that can be opened.
+  static constexpr std::uint64_t kFormatVersion = 2;
+  static constexpr std::uint64_t kOldestFormatVersion = 1;
 
   /// Fails with a message that names the directory and says what to do when it cannot be
   /// written, when another process has it open, when it was written by another format
@@ -100,5 +104,11 @@ class RangeScan {
   const rocksdb::Slice end_slice_;
   std::unique_ptr<rocksdb::Iterator> it_;
 };
+
+/// Calls `visit` for each meta record with this prefix, in the order of logs, until one call
+/// fails.
+common::Status ForEachLogMeta(
+    const RocksStore& store, char prefix,
+    const std::function<common::Status(pipeline::LogId, std::string_view)>& visit);
 
 }  // namespace gateway::queue

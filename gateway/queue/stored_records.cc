@@ -109,6 +109,31 @@ Result<pipeline::DeadLetter> DecodeDeadLetter(std::string_view bytes) {
   return letter;
 }
 
+std::string EncodeRejected(const std::vector<RejectedSegment>& segments) {
+  stored::Rejected message;
+  for (const RejectedSegment& segment : segments) {
+    stored::Rejected::Segment& stored = *message.add_segments();
+    stored.set_first_id(segment.first_id);
+    stored.set_bytes(segment.bytes);
+    stored.set_count(segment.count);
+  }
+  return message.SerializeAsString();
+}
+
+Result<std::vector<RejectedSegment>> DecodeRejected(std::string_view bytes) {
+  stored::Rejected message;
+  if (!Parse(message, bytes)) {
+    return Fail(ErrorCode::kDataLoss, "the record of a log's refused events is not readable");
+  }
+  std::vector<RejectedSegment> segments;
+  segments.reserve(static_cast<std::size_t>(message.segments_size()));
+  for (const stored::Rejected::Segment& segment : message.segments()) {
+    segments.push_back(
+        {.first_id = segment.first_id(), .bytes = segment.bytes(), .count = segment.count()});
+  }
+  return segments;
+}
+
 std::string EncodeNumber(std::uint64_t number) {
   std::string bytes;
   common::AppendLittleEndian(bytes, number);

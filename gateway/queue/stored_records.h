@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/result.h"
 #include "gateway/pipeline/dead_letter.h"
 #include "gateway/pipeline/event_queue.h"
+#include "gateway/queue/rejected_segments.h"
 
 namespace gateway::queue {
 
@@ -31,6 +33,9 @@ common::Result<CursorRecord> DecodeCursor(std::string_view bytes);
 
 std::string EncodeDeadLetter(const pipeline::DeadLetter& letter);
 common::Result<pipeline::DeadLetter> DecodeDeadLetter(std::string_view bytes);
+
+std::string EncodeRejected(const std::vector<RejectedSegment>& segments);
+common::Result<std::vector<RejectedSegment>> DecodeRejected(std::string_view bytes);
 
 /// Little-endian u64: the value of the highest dead letter id.
 std::string EncodeNumber(std::uint64_t number);

@@ -77,7 +77,7 @@ void MemoryQueue::Append(AppendRequest request, AppendDone done) {
       answer = Fail(ErrorCode::kInvalidArgument, "unknown log");
     } else {
       Log& log = it->second;
-      std::ranges::move(request.rejected, std::back_inserter(log.dead_letters));
+      for (DeadLetter& letter : request.rejected) KeepRejected(log, std::move(letter));
       if (request.events.count() > 0) {
         const auto chunk = MakeChunk(log.state.tail, request);
         log.chunks[chunk->first] = StoredChunk{.chunk = chunk};
@@ -94,6 +94,18 @@ void MemoryQueue::Append(AppendRequest request, AppendDone done) {
   }
   if (listener) listener(committed);
   done(std::move(answer));
+}
+
+void MemoryQueue::KeepRejected(Log& log, DeadLetter letter) const {
+  const std::uint64_t bytes = letter.code.size() + letter.message.size() + letter.event.size();
+  if (bytes > max_rejected_bytes_) return;
+  log.rejected_bytes += bytes;
+  log.dead_letters.push_back({.letter = std::move(letter), .rejected_bytes = bytes});
+  std::erase_if(log.dead_letters, [&](const StoredLetter& oldest) {
+    if (log.rejected_bytes <= max_rejected_bytes_) return false;
+    log.rejected_bytes -= oldest.rejected_bytes;
+    return oldest.rejected_bytes > 0;
+  });
 }
 
 Result<ReadBatch> MemoryQueue::ReadLocked(const ReadRequest& request) {
@@ -163,7 +175,9 @@ Status MemoryQueue::SettleLocked(Settlement settlement) {
   log.state.cursor = settlement.cursor;
   log.state.retry = settlement.retry;
   log.state.dead += settlement.dead.size();
-  std::ranges::move(settlement.dead, std::back_inserter(log.dead_letters));
+  for (DeadLetter& letter : settlement.dead) {
+    log.dead_letters.push_back({.letter = std::move(letter)});
+  }
   log.state.pending_bytes = 0;
   for (const auto& [first, stored] : log.chunks) {
     if (stored.chunk->end() > next) log.state.pending_bytes += stored.chunk->events.size();
@@ -234,7 +248,9 @@ std::vector<std::string> MemoryQueue::PendingEvents(LogId log) const {
 
 std::vector<DeadLetter> MemoryQueue::DeadLetters(LogId log) const {
   const std::scoped_lock lock(mutex_);
-  return logs_.at(log).dead_letters;
+  std::vector<DeadLetter> letters;
+  for (const StoredLetter& stored : logs_.at(log).dead_letters) letters.push_back(stored.letter);
+  return letters;
 }
 
 std::uint64_t MemoryQueue::PendingBytes(LogId log) const {

@@ -26,6 +26,10 @@ class MemoryQueue final : public gateway::pipeline::EventQueue {
   using Seq = gateway::pipeline::Seq;
   using LogId = gateway::pipeline::LogId;
 
+  /// `max_rejected_bytes`: refused events that each log keeps, in bytes of their texts.
+  explicit MemoryQueue(std::uint64_t max_rejected_bytes = 1 << 20)
+      : max_rejected_bytes_(max_rejected_bytes) {}
+
   common::Result<gateway::pipeline::LogState> OpenLog(std::string_view tenant_id) override;
   void Append(gateway::pipeline::AppendRequest request, AppendDone done) override;
   void Read(gateway::pipeline::ReadRequest request, ReadDone done) override;
@@ -49,7 +53,7 @@ class MemoryQueue final : public gateway::pipeline::EventQueue {
   gateway::pipeline::LogState State(LogId log) const;
   /// Texts of the events between cursor and tail, in order.
   std::vector<std::string> PendingEvents(LogId log) const;
-  /// Every dead letter of the log, in the order they were written.
+  /// Every dead letter that the log keeps, in the order they were written.
   std::vector<gateway::pipeline::DeadLetter> DeadLetters(LogId log) const;
   /// Chunks that are still stored; settled ones must go.
   std::size_t StoredChunks(LogId log) const;
@@ -59,17 +63,24 @@ class MemoryQueue final : public gateway::pipeline::EventQueue {
     std::shared_ptr<const gateway::pipeline::Chunk> chunk;
     bool damaged = false;
   };
+  struct StoredLetter {
+    gateway::pipeline::DeadLetter letter;
+    std::uint64_t rejected_bytes = 0;  ///< 0: a letter of delivery, which is never dropped.
+  };
   struct Log {
     gateway::pipeline::LogState state;
     std::map<Seq, StoredChunk> chunks;
-    std::vector<gateway::pipeline::DeadLetter> dead_letters;
+    std::vector<StoredLetter> dead_letters;
+    std::uint64_t rejected_bytes = 0;          ///< Of all of them.
     std::vector<std::pair<Seq, Seq>> damaged;  ///< Found by a read; dead once passed.
   };
 
   common::Result<gateway::pipeline::ReadBatch> ReadLocked(
       const gateway::pipeline::ReadRequest& request);
+  void KeepRejected(Log& log, gateway::pipeline::DeadLetter letter) const;
   common::Status SettleLocked(gateway::pipeline::Settlement settlement);
 
+  const std::uint64_t max_rejected_bytes_;
   mutable std::mutex mutex_;
   std::map<LogId, Log> logs_;
   CommitListener listener_;

@@ -17,6 +17,7 @@ namespace {
 class CommitBuilderTest : public QueueFixture {
  protected:
   static constexpr pipeline::LogId kLog = 1;
+  static constexpr std::uint64_t kLetterBytes = 100;
 
   void SetUp() override {
     auto store = RocksStore::Open(Defaults(), health_);
@@ -26,13 +27,17 @@ class CommitBuilderTest : public QueueFixture {
     batch.Put(store_->family(Family::kMeta), EncodeMetaKey(kLogPrefix, kLog), EncodeLog("acme"));
     ASSERT_TRUE(store_->Write(batch, true).ok());
     ASSERT_TRUE(LoadLogs(*store_, table_));
-    builder_ = std::make_unique<CommitBuilder>(*store_, table_, clock_, 10, 0);
+    auto rejected = RejectedLedger::Load(*store_, 2 * kLetterBytes);
+    ASSERT_TRUE(rejected) << rejected.error().message;
+    builder_ =
+        std::make_unique<CommitBuilder>(*store_, table_, clock_, 10, 0, std::move(*rejected));
   }
 
   Work AppendWork(const std::vector<std::string>& texts) const {
     Work work;
     PendingAppend append{.request = {.log = kLog, .events = Block(texts)}};
-    append.request.rejected.push_back({.event = "rejected " + texts.front()});
+    // Records of about kLetterBytes, so that two are kept.
+    append.request.rejected.push_back({.event = std::string(kLetterBytes - 25, '!')});
     work.appends.push_back(std::move(append));
     return work;
   }
@@ -72,6 +77,12 @@ class CommitBuilderTest : public QueueFixture {
     return numbers;
   }
 
+  std::vector<RejectedSegment> StoredSegments() const {
+    const auto stored = store_->GetMeta(EncodeMetaKey(kRejectedPrefix, kLog));
+    if (!stored) return {};
+    return *DecodeRejected(*stored);
+  }
+
   StoreHealth health_;
   std::unique_ptr<RocksStore> store_;
   LogTable table_;
@@ -81,10 +92,12 @@ class CommitBuilderTest : public QueueFixture {
 TEST_F(CommitBuilderTest, ReplayedAppendLeavesNothingBehindTheRepair) {
   Fail(AppendWork({"refused 1", "refused 2", "refused 3"}));
   EXPECT_TRUE(Numbers(Family::kQueue).empty());
-  EXPECT_TRUE(Numbers(Family::kDead).empty());
+  EXPECT_TRUE(Numbers(Family::kRejected).empty());
+  EXPECT_TRUE(StoredSegments().empty());
   Succeed(AppendWork({"good"}));
   EXPECT_EQ(Numbers(Family::kQueue), (std::vector<std::uint64_t>{0}));
-  EXPECT_EQ(Numbers(Family::kDead).size(), 1U);
+  EXPECT_EQ(Numbers(Family::kRejected).size(), 1U);
+  EXPECT_EQ(StoredSegments().size(), 1U);
   LogTable reloaded;
   ASSERT_TRUE(LoadLogs(*store_, reloaded));
   EXPECT_EQ(reloaded.State(kLog)->tail, 1U);
@@ -92,7 +105,6 @@ TEST_F(CommitBuilderTest, ReplayedAppendLeavesNothingBehindTheRepair) {
 
 TEST_F(CommitBuilderTest, ReplayedSettlementIsTrueAndItsRepetitionReplacesIt) {
   Succeed(AppendWork({"event one", "event two", "event three"}));
-  const std::size_t rejected = Numbers(Family::kDead).size();
   Fail(SettleWork());
   {
     // Killed here: the cursor has moved, so the dead letter must be there.
@@ -100,12 +112,34 @@ TEST_F(CommitBuilderTest, ReplayedSettlementIsTrueAndItsRepetitionReplacesIt) {
     ASSERT_TRUE(LoadLogs(*store_, reloaded));
     EXPECT_EQ(reloaded.State(kLog)->cursor.next(), 2U);
     EXPECT_EQ(reloaded.State(kLog)->dead, 1U);
-    EXPECT_EQ(Numbers(Family::kDead).size(), rejected + 1);
+    EXPECT_EQ(Numbers(Family::kDead).size(), 1U);
   }
   Succeed(SettleWork());
   EXPECT_EQ(table_.State(kLog)->dead, 1U);
-  EXPECT_EQ(Numbers(Family::kDead).size(), rejected + 1);
+  EXPECT_EQ(Numbers(Family::kDead).size(), 1U);
   EXPECT_EQ(Numbers(Family::kQueue), (std::vector<std::uint64_t>{2}));
+}
+
+TEST_F(CommitBuilderTest, RefusedEventsAreWhatTheirRecordSaysAlsoAfterAFailure) {
+  for (int i = 0; i < 5; ++i) Succeed(AppendWork({"good"}));
+  const std::vector<RejectedSegment> before = StoredSegments();
+  ASSERT_EQ(before.size(), 2U);
+  EXPECT_EQ(Numbers(Family::kRejected).size(), 2U);
+  EXPECT_EQ(Numbers(Family::kRejected).front(), before.front().first_id);
+  EXPECT_EQ(builder_->rejected_bytes(), before[0].bytes + before[1].bytes);
+
+  Fail(AppendWork({"refused"}));
+  EXPECT_EQ(StoredSegments(), before);
+  EXPECT_EQ(builder_->rejected_bytes(), before[0].bytes + before[1].bytes);
+  // What the replayed write dropped is gone, what it added is not there.
+  EXPECT_EQ(Numbers(Family::kRejected), (std::vector<std::uint64_t>{before[1].first_id}));
+
+  Succeed(AppendWork({"good"}));
+  const std::vector<RejectedSegment> after = StoredSegments();
+  ASSERT_EQ(after.size(), 2U);
+  EXPECT_EQ(after[0], before[1]);
+  EXPECT_EQ(Numbers(Family::kRejected),
+            (std::vector<std::uint64_t>{after[0].first_id, after[1].first_id}));
 }
 
 }  // namespace

@@ -177,5 +177,18 @@ TEST_F(DamageTest, MissingRecordIsReportedAsDamage) {
   EXPECT_EQ(Quarantined().at(0).first, (QuarantineKey{log_, 3, 6}));
 }
 
+TEST_F(DamageTest, StoreDoesNotGuessWhichRefusedEventsItKeeps) {
+  Fill();
+  Tamper([&](RocksStore& store) {
+    rocksdb::WriteBatch batch;
+    batch.Put(store.family(Family::kMeta), EncodeMetaKey(kRejectedPrefix, log_), "\x0a\xff");
+    ASSERT_TRUE(store.Write(batch, true).ok());
+  });
+  prometheus::Registry registry;
+  const auto queue = RocksQueue::Open(Defaults(), clock_, registry);
+  ASSERT_FALSE(queue);
+  EXPECT_EQ(queue.error().code, common::ErrorCode::kDataLoss);
+}
+
 }  // namespace
 }  // namespace gateway::queue

@@ -28,7 +28,7 @@ class EventQueueContract : public QueueFixture, public testing::WithParamInterfa
  protected:
   void SetUp() override {
     if (GetParam() == "memory") {
-      memory_ = std::make_unique<tests::MemoryQueue>();
+      memory_ = std::make_unique<tests::MemoryQueue>(Defaults().max_rejected_bytes);
       queue_ = memory_.get();
     } else {
       rocks_ = Open(GetParam() == "hot" ? Defaults() : WithoutHotTail());
@@ -38,11 +38,13 @@ class EventQueueContract : public QueueFixture, public testing::WithParamInterfa
   }
 
   LogState State() const { return *queue_->OpenLog("acme"); }
-  Status Append(const std::vector<std::string>& texts) {
+  Status AppendRequest(pipeline::AppendRequest request) {
     std::promise<Status> answer;
-    queue_->Append({.log = log_, .received_at = clock_.Wall(), .events = Block(texts)},
-                   [&](Status status) { answer.set_value(std::move(status)); });
+    queue_->Append(std::move(request), [&](Status status) { answer.set_value(std::move(status)); });
     return answer.get_future().get();
+  }
+  Status Append(const std::vector<std::string>& texts) {
+    return AppendRequest({.log = log_, .received_at = clock_.Wall(), .events = Block(texts)});
   }
   Result<ReadBatch> Read(ReadRequest request) {
     std::promise<Result<ReadBatch>> answer;
@@ -59,6 +61,23 @@ class EventQueueContract : public QueueFixture, public testing::WithParamInterfa
     queue_->Settle(std::move(settlement),
                    [&](Status status) { answer.set_value(std::move(status)); });
     return answer.get_future().get();
+  }
+
+  std::vector<pipeline::DeadLetter> DeadLetters() const {
+    if (memory_ != nullptr) return memory_->DeadLetters(log_);
+    std::vector<pipeline::DeadLetter> letters;
+    auto kept = *(*rocks_)->ReadDeadLetters(log_, 0, 100000);
+    for (auto& [id, letter] : kept) {
+      letters.push_back(std::move(letter));
+    }
+    return letters;
+  }
+  /// A request that holds a refused event and no other.
+  Status AppendRejected(const std::string& event) {
+    return AppendRequest(
+        {.log = log_,
+         .received_at = clock_.Wall(),
+         .rejected = {{.stage = pipeline::DeadLetterStage::kIngest, .event = event}}});
   }
 
   std::unique_ptr<tests::MemoryQueue> memory_;
@@ -196,23 +215,44 @@ TEST_P(EventQueueContract, ListenerHearsOfACommitBeforeTheCallerDoes) {
 }
 
 TEST_P(EventQueueContract, RefusedEventsAreKeptButNotCounted) {
-  std::promise<Status> answer;
-  queue_->Append({.log = log_,
-                  .received_at = clock_.Wall(),
-                  .events = Block({"good"}),
-                  .rejected = {{.stage = pipeline::DeadLetterStage::kIngest,
-                                .code = "no_user_anon_id",
-                                .event = "bad"}}},
-                 [&](Status status) { answer.set_value(std::move(status)); });
-  ASSERT_TRUE(answer.get_future().get());
+  ASSERT_TRUE(AppendRequest({.log = log_,
+                             .received_at = clock_.Wall(),
+                             .events = Block({"good"}),
+                             .rejected = {{.stage = pipeline::DeadLetterStage::kIngest,
+                                           .code = "no_user_anon_id",
+                                           .event = "bad"}}}));
   EXPECT_EQ(State().accepted(), 1U);
   EXPECT_EQ(State().dead, 0U);
   EXPECT_EQ(Texts(*ReadFrom(0, 0)), (std::vector<std::string>{"good"}));
-  if (memory_ != nullptr) {
-    EXPECT_EQ(memory_->DeadLetters(log_).at(0).code, "no_user_anon_id");
-  } else {
-    EXPECT_EQ((*rocks_)->ReadDeadLetters(log_, 0, 10)->at(0).second.code, "no_user_anon_id");
+  EXPECT_EQ(DeadLetters().at(0).code, "no_user_anon_id");
+}
+
+TEST_P(EventQueueContract, RefusedEventsAreDroppedOldestFirstAndDeadLettersNever) {
+  const std::uint64_t cap = Defaults().max_rejected_bytes;
+  ASSERT_TRUE(Append(Numbered(0, 1)));
+  ASSERT_TRUE(AppendRejected("first"));
+  ASSERT_TRUE(Settle(
+      {.log = log_, .cursor = {1, 0}, .finished_chunks = {0}, .dead = {{.event = "delivery"}}}));
+  const std::string filler(cap / 50, 'x');
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(AppendRejected(std::to_string(i) + filler));
+  const std::vector<pipeline::DeadLetter> letters = DeadLetters();
+  EXPECT_EQ(letters.front().event, "delivery");
+  std::uint64_t bytes = 0;
+  int next = 100 - static_cast<int>(letters.size() - 1);  // The latest ones, without a gap.
+  for (std::size_t i = 1; i < letters.size(); ++i) {
+    EXPECT_EQ(letters[i].event, std::to_string(next++) + filler);
+    bytes += letters[i].event.size();
   }
+  EXPECT_LE(bytes, cap);
+  EXPECT_GT(bytes, cap * 8 / 10);
+}
+
+TEST_P(EventQueueContract, RefusedEventAboveTheCapLeavesTheOthers) {
+  ASSERT_TRUE(AppendRejected("small"));
+  ASSERT_TRUE(AppendRejected(std::string(Defaults().max_rejected_bytes + 1, 'x')));
+  ASSERT_TRUE(AppendRejected("small too"));
+  ASSERT_EQ(DeadLetters().size(), 2U);
+  EXPECT_EQ(DeadLetters()[1].event, "small too");
 }
 
 }  // namespace

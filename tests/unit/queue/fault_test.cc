@@ -183,6 +183,30 @@ TEST_F(FaultTest, RefusedSettlementIsRepeatedWithoutDoubleDeadLetters) {
   EXPECT_EQ(Pending(*queue, log), Numbered(3, 1));
 }
 
+TEST_F(FaultTest, RefusedEventsOfAFailedCommitDoNotCount) {
+  auto queue = Open(OnFaultyDisk());
+  const auto log = (*queue)->OpenLog("acme")->log;
+  const auto reject = [&](const std::string& code) {
+    return queue->Append({.log = log, .rejected = {{.code = code}}});
+  };
+  ASSERT_TRUE(reject("kept"));
+  const double bytes = Metric("queue_rejected_bytes");
+  disk_->Fail(Op::kSync, ".log", NoSpace());
+  ASSERT_FALSE(reject("refused"));
+  const std::string logs = KeepLogFiles(path());
+  disk_->Heal();
+  AppendWhenRecovered(*queue, log, "after");
+  EXPECT_EQ(Metric("queue_rejected_bytes"), bytes);
+  queue.reset();
+  // Killed before the log file of the failure was removed.
+  std::filesystem::copy(logs, path(), std::filesystem::copy_options::skip_existing);
+  queue = Open();
+  EXPECT_EQ(Metric("queue_rejected_bytes"), bytes);
+  const auto letters = (*queue)->ReadDeadLetters(log, 0, 10);
+  ASSERT_EQ(letters->size(), 1U);
+  EXPECT_EQ(letters->front().second.code, "kept");
+}
+
 TEST_F(FaultTest, IoErrorAsksForARestart) {
   auto queue = Open(OnFaultyDisk());
   const auto log = (*queue)->OpenLog("acme")->log;

@@ -81,20 +81,27 @@ pipeline::DeadLetter GoldenLetter() {
           .dead_at = kTime + std::chrono::seconds(1)};
 }
 
+std::vector<RejectedSegment> GoldenRejected() {
+  return {{.first_id = 1767323045678000, .bytes = 4194313, .count = 8192},
+          {.first_id = 1767323046000001, .bytes = 61, .count = 1}};
+}
+
 TEST(Golden, EveryRecordHasTheBytesOfTheFormat) {
   const std::map<std::string, std::string> written{
       {"entry_key", ToHex(EncodeKey(EntryKey{7, 4096}))},
       {"quarantine_key", ToHex(EncodeKey(QuarantineKey{7, 4096, 4098}))},
       {"log_key", ToHex(EncodeMetaKey(kLogPrefix, 7))},
       {"cursor_key", ToHex(EncodeMetaKey(kCursorPrefix, 7))},
+      {"rejected_key", ToHex(EncodeMetaKey(kRejectedPrefix, 7))},
       {"version_key", ToHex(std::string(kVersionKey))},
-      {"version", ToHex(EncodeNumber(1))},
+      {"version", ToHex(EncodeNumber(2))},
       {"dead_id_key", ToHex(std::string(kDeadIdKey))},
       {"dead_id", ToHex(EncodeNumber(1767323045678000))},
       {"chunk", ToHex(GoldenChunk())},
       {"log", ToHex(EncodeLog("acme"))},
       {"cursor", ToHex(EncodeCursor(GoldenCursor()))},
       {"dead_letter", ToHex(EncodeDeadLetter(GoldenLetter()))},
+      {"rejected", ToHex(EncodeRejected(GoldenRejected()))},
   };
   EXPECT_EQ(written, ReadGolden());
 }
@@ -107,6 +114,7 @@ TEST(Golden, StoredBytesAreRead) {
   EXPECT_EQ((*chunk)->accepted_at, kTime);
   EXPECT_EQ(*DecodeCursor(FromHex(golden["cursor"])), GoldenCursor());
   EXPECT_EQ(*DecodeLog(FromHex(golden["log"])), "acme");
+  EXPECT_EQ(*DecodeRejected(FromHex(golden["rejected"])), GoldenRejected());
   EXPECT_EQ(DecodeDeadLetter(FromHex(golden["dead_letter"]))->code, "segment_rejected");
 }
 

@@ -73,10 +73,41 @@ TEST_F(OpenTest, VersionIsToldBeforeUnknownColumnFamilies) {
     ASSERT_TRUE(store.db().CreateColumnFamily({}, "future", &future).ok());
     ASSERT_TRUE(store.db().DestroyColumnFamilyHandle(future).ok());
     rocksdb::WriteBatch batch;
-    batch.Put(store.family(Family::kMeta), kVersionKey, EncodeNumber(2));
+    batch.Put(store.family(Family::kMeta), kVersionKey, EncodeNumber(3));
     ASSERT_TRUE(store.Write(batch, true).ok());
   });
-  EXPECT_THAT(Refusal(Defaults()).message, HasSubstr("format version 2"));
+  EXPECT_THAT(Refusal(Defaults()).message, HasSubstr("format version 3"));
+}
+
+TEST_F(OpenTest, StoreOfVersionOneIsTakenOver) {
+  // It had refused events among the dead letters, and none of the families that came later.
+  const pipeline::DeadLetter old{.stage = pipeline::DeadLetterStage::kIngest, .code = "old"};
+  pipeline::LogId log = 0;
+  {
+    auto queue = Open();
+    log = (*queue)->OpenLog("acme")->log;
+    ASSERT_TRUE(queue->AppendTexts(log, Numbered(0, 2)));
+  }
+  Tamper([&](RocksStore& store) {
+    rocksdb::WriteBatch batch;
+    batch.Put(store.family(Family::kMeta), kVersionKey, EncodeNumber(1));
+    batch.Put(store.family(Family::kMeta), kDeadIdKey, EncodeNumber(1000));
+    batch.Put(store.family(Family::kDead), EncodeKey(EntryKey{log, 1000}), EncodeDeadLetter(old));
+    ASSERT_TRUE(store.Write(batch, true).ok());
+    ASSERT_TRUE(store.db().DropColumnFamily(store.family(Family::kRejected)).ok());
+  });
+  for (int opening = 0; opening < 2; ++opening) {
+    auto queue = Open();
+    EXPECT_EQ(Pending(*queue, log), Numbered(0, 2));
+    ASSERT_TRUE(queue->Append({.log = log, .rejected = {{.code = "new"}}}));
+    const auto letters = (*queue)->ReadDeadLetters(log, 0, 10);
+    ASSERT_TRUE(letters) << letters.error().message;
+    EXPECT_EQ(letters->size(), 2U + static_cast<std::size_t>(opening));
+    EXPECT_EQ(letters->front().second.code, "old");
+  }
+  Tamper([](RocksStore& store) {
+    EXPECT_EQ(*store.GetMeta(kVersionKey), EncodeNumber(RocksStore::kFormatVersion));
+  });
 }
 
 TEST_F(OpenTest, FileInTheWayIsRefused) {

@@ -6,6 +6,8 @@
 
 #include <filesystem>
 
+#include "gateway/queue/record_key.h"
+#include "gateway/queue/stored_records.h"
 #include "tests/support/fault_file_system.h"
 #include "tests/unit/queue/queue_fixture.h"
 
@@ -94,6 +96,28 @@ TEST_F(RestartTest, KilledProcessLosesNothingAcknowledged) {
     ASSERT_TRUE(queue->AppendTexts(log, Numbered(round * 7, 7)));
     auto killed = Open(KilledCopy());
     EXPECT_EQ(Pending(*killed, log), Numbered(0, (round + 1) * 7));
+  }
+}
+
+TEST_F(RestartTest, CapOfRefusedEventsIsExactAcrossKills) {
+  const std::string filler(3000, 'x');
+  const std::uint64_t cap = Defaults().max_rejected_bytes;
+  auto queue = Open();
+  const auto log = (*queue)->OpenLog("acme")->log;
+  for (int round = 0; round < 60; ++round) {
+    ASSERT_TRUE(
+        queue->Append({.log = log, .rejected = {{.code = std::to_string(round) + filler}}}));
+    if (round % 6 != 0) continue;
+    auto killed = Open(KilledCopy());
+    std::uint64_t bytes = 0;
+    const auto letters = *(*killed)->ReadDeadLetters(log, 0, 1000);
+    for (const auto& [id, letter] : letters) {
+      bytes += EncodeKey(EntryKey{log, id}).size() + EncodeDeadLetter(letter).size();
+    }
+    EXPECT_EQ(Metric("queue_rejected_bytes"), static_cast<double>(bytes));
+    EXPECT_LE(bytes, cap);
+    ASSERT_TRUE(killed->Append({.log = log, .rejected = {{.code = filler}}}));
+    EXPECT_LE(Metric("queue_rejected_bytes"), static_cast<double>(cap));
   }
 }
 

@@ -91,6 +91,42 @@ TEST_F(RocksQueueTest, LargeCommitIsCutIntoChunks) {
   }
 }
 
+TEST_F(RocksQueueTest, RefusedEventsOfOneLogDropNothingOfAnother) {
+  Options options = Defaults();
+  options.max_rejected_bytes = 1000;
+  auto queue = Open(options, /*start=*/false);
+  const auto noisy = (*queue)->OpenLog("noisy")->log;
+  const auto calm = (*queue)->OpenLog("calm")->log;
+  std::vector<std::future<Status>> answers;
+  answers.push_back(queue->AppendAsync({.log = calm, .rejected = {{.code = "calm"}}}));
+  // All in one commit, and more in one request than a log keeps.
+  for (int i = 0; i < 10; ++i) {
+    pipeline::AppendRequest request{.log = noisy};
+    for (int j = 0; j < 10; ++j) {
+      request.rejected.push_back({.code = std::to_string(i * 10 + j) + std::string(60, 'x')});
+    }
+    answers.push_back(queue->AppendAsync(std::move(request)));
+  }
+  queue->Start();
+  for (auto& answer : answers) ASSERT_TRUE(answer.get());
+  EXPECT_EQ((*queue)->ReadDeadLetters(calm, 0, 1000)->size(), 1U);
+  const auto letters = *(*queue)->ReadDeadLetters(noisy, 0, 1000);
+  ASSERT_FALSE(letters.empty());
+  EXPECT_LE(Metric("queue_rejected_bytes"), 1000 + 50);
+  EXPECT_EQ(Metric("queue_rejected_events_evicted_total"),
+            100 - static_cast<double>(letters.size()));
+  EXPECT_EQ(letters.back().second.code, "99" + std::string(60, 'x'));
+  // Pages of one, in the order of ids.
+  RocksQueue::DeadLetterId after = 0;
+  for (const auto& [id, letter] : letters) {
+    const auto page = (*queue)->ReadDeadLetters(noisy, after, 1);
+    ASSERT_EQ(page->size(), 1U);
+    EXPECT_EQ(page->front().second.code, letter.code);
+    after = id;
+  }
+  EXPECT_TRUE((*queue)->ReadDeadLetters(noisy, after, 1)->empty());
+}
+
 TEST_F(RocksQueueTest, FullQueueRefusesAtOnce) {
   Options options = Defaults();
   options.max_pending_requests = 2;

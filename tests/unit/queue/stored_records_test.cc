@@ -53,11 +53,20 @@ TEST(StoredRecords, DeadLetterRoundTrip) {
   EXPECT_EQ(read->dead_at, letter.dead_at);
 }
 
+TEST(StoredRecords, RejectedRoundTrip) {
+  const std::vector<RejectedSegment> segments{
+      {.first_id = std::numeric_limits<std::uint64_t>::max(), .bytes = 1, .count = 1},
+      {.first_id = 3, .bytes = 1ULL << 40, .count = 7}};
+  EXPECT_EQ(*DecodeRejected(EncodeRejected(segments)), segments);
+  EXPECT_TRUE(DecodeRejected(EncodeRejected({}))->empty());
+}
+
 TEST(StoredRecords, DamagedBytesAreDataLoss) {
   const std::string bad = "\x0a\xff";  // A text that is longer than the message.
   EXPECT_EQ(DecodeLog(bad).error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(DecodeCursor(bad).error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(DecodeDeadLetter(bad).error().code, common::ErrorCode::kDataLoss);
+  EXPECT_EQ(DecodeRejected(bad).error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(DecodeNumber("1234").error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(*DecodeNumber(EncodeNumber(42)), 42U);
 }
