@@ -55,6 +55,7 @@ void Commit::clear() {
   committed.clear();
   dead_keys.clear();
   events = 0;
+  duplicates = 0;
   rejected_evicted = 0;
   quarantined_chunks = 0;
   quarantined_events = 0;
@@ -62,13 +63,14 @@ void Commit::clear() {
 
 CommitBuilder::CommitBuilder(const RocksStore& store, const LogTable& table,
                              const common::Clock& clock, std::uint64_t max_chunk_bytes,
-                             std::uint64_t last_dead_id, RejectedLedger rejected)
+                             std::uint64_t last_dead_id, RejectedLedger rejected, IdLedger ids)
     : store_(store),
       table_(table),
       clock_(clock),
       max_chunk_bytes_(max_chunk_bytes),
       last_dead_id_(last_dead_id),
-      rejected_(std::move(rejected)) {}
+      rejected_(std::move(rejected)),
+      ids_(std::move(ids)) {}
 
 LogTable::Change* CommitBuilder::Stage(LogId log, Commit& commit) {
   const auto [staged, is_new] = staged_.try_emplace(log, commit.changes.size());
@@ -85,6 +87,7 @@ LogTable::Change* CommitBuilder::Stage(LogId log, Commit& commit) {
 void CommitBuilder::Build(Work& work, Commit& commit) {
   staged_.clear();
   rejected_.Begin();
+  ids_.Begin();
   const std::uint64_t dead_id_before = last_dead_id_;
   AddAppends(work, commit);
   for (const PendingQuarantine& quarantine : work.quarantines) {
@@ -92,6 +95,7 @@ void CommitBuilder::Build(Work& work, Commit& commit) {
   }
   for (PendingSettle& settle : work.settlements) AddSettlement(settle, commit);
   rejected_.Seal(commit.batch);
+  ids_.Seal(commit.batch);
   commit.rejected_evicted = rejected_.evicted();
   rocksdb::ColumnFamilyHandle* meta = store_.family(Family::kMeta);
   for (const LogTable::Change& change : commit.changes) {
@@ -130,12 +134,11 @@ void CommitBuilder::AddLogAppends(std::size_t begin, std::size_t end, Commit& co
     for (std::size_t i = begin; i < end; ++i) order_[i]->refused = Invalid("unknown log");
     return;
   }
-  Committed committed{.log = log, .accepted_at = order_[begin]->request.received_at};
+  Committed committed{.log = log, .accepted_at = {}};
   for (std::size_t i = begin; i < end; ++i) {
-    const PendingAppend& append = *order_[i];
-    committed.accepted_at = std::min(committed.accepted_at, append.request.received_at);
-    AddRuns(append, *change, committed, commit);
-    for (const DeadLetter& letter : append.request.rejected) {
+    const pipeline::AppendRequest& request = order_[i]->request;
+    AddEvents(request, *change, committed, commit);
+    for (const DeadLetter& letter : request.rejected) {
       rejected_.Add(log, NextDeadId(), letter, commit.batch);
     }
   }
@@ -147,19 +150,45 @@ void CommitBuilder::AddLogAppends(std::size_t begin, std::size_t end, Commit& co
   commit.committed.push_back(committed);
 }
 
-void CommitBuilder::AddRuns(const PendingAppend& append, LogTable::Change& change,
-                            Committed& committed, Commit& commit) {
-  const EventBlock& block = append.request.events;
-  std::size_t begin = 0;  // In the block's bytes, at the event `first`.
-  for (std::size_t first = 0; first < block.count();) {
-    EventRun run{.block = &block, .first = first, .begin = begin};
-    const bool all_fit = first == 0 && runs_bytes_ + block.bytes.size() <= max_chunk_bytes_;
-    if (all_fit) {
-      run.count = block.count();
-      run.length = block.bytes.size();
+void CommitBuilder::AddEvents(const pipeline::AppendRequest& request, LogTable::Change& change,
+                              Committed& committed, Commit& commit) {
+  const EventBlock& block = request.events;
+  const common::WallTime received_at = request.received_at;
+  const std::size_t dropped = request.dedupe.on() ? ids_.Admit(request, fresh_, commit.batch) : 0;
+  if (dropped == 0) {
+    const EventRun all{.block = &block, .count = block.count(), .length = block.bytes.size()};
+    AddRun(all, received_at, change, committed, commit);
+    return;
+  }
+  commit.duplicates += dropped;
+  EventRun run{.block = &block};
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < block.count(); begin += block.sizes[i] + 1U, ++i) {
+    if (!fresh_[i]) {
+      AddRun(run, received_at, change, committed, commit);
+      run = {.block = &block};
+      continue;
+    }
+    if (run.count == 0) {
+      run.first = i;
+      run.begin = begin;
+    }
+    ++run.count;
+    run.length = begin + block.sizes[i] - run.begin;
+  }
+  AddRun(run, received_at, change, committed, commit);
+}
+
+void CommitBuilder::AddRun(EventRun rest, common::WallTime received_at, LogTable::Change& change,
+                           Committed& committed, Commit& commit) {
+  while (rest.count > 0) {
+    EventRun run{.block = rest.block, .first = rest.first, .begin = rest.begin};
+    if (runs_bytes_ + rest.length <= max_chunk_bytes_) {
+      run = rest;
     } else {
-      while (first + run.count < block.count()) {
-        const std::size_t size = block.sizes[first + run.count] + (run.count > 0 ? 1U : 0U);
+      while (run.count < rest.count) {
+        const std::size_t size =
+            rest.block->sizes[rest.first + run.count] + (run.count > 0 ? 1U : 0U);
         const bool fits = runs_bytes_ + run.length + size <= max_chunk_bytes_;
         if (!fits && (run.count > 0 || !runs_.empty())) break;
         run.length += size;
@@ -167,14 +196,15 @@ void CommitBuilder::AddRuns(const PendingAppend& append, LogTable::Change& chang
       }
     }
     if (run.count > 0) {
-      const common::WallTime received_at = append.request.received_at;
       runs_accepted_at_ = runs_.empty() ? received_at : std::min(runs_accepted_at_, received_at);
       runs_.push_back(run);
       runs_bytes_ += run.length + 1;
-      first += run.count;
-      begin += run.length + 1;
+      rest.first += run.count;
+      rest.count -= run.count;
+      rest.begin += run.length + 1;
+      if (rest.count > 0) rest.length -= run.length + 1;
     }
-    if (first < block.count()) FlushChunk(change, committed, commit);
+    if (rest.count > 0) FlushChunk(change, committed, commit);
   }
 }
 
@@ -186,6 +216,9 @@ void CommitBuilder::FlushChunk(LogTable::Change& change, Committed& committed, C
   commit.batch.Put(store_.family(Family::kQueue), EncodeKey(EntryKey{log, chunk->first}),
                    chunk->storage);
   position.tail = chunk->end();
+  committed.accepted_at = committed.events == 0
+                              ? runs_accepted_at_
+                              : std::min(committed.accepted_at, runs_accepted_at_);
   committed.events += chunk->count();
   committed.bytes += chunk->events.size();
   commit.chunks.emplace_back(log, std::move(chunk));
@@ -262,6 +295,7 @@ void CommitBuilder::AddSettlement(PendingSettle& settle, Commit& commit) {
 
 void CommitBuilder::OnSuccess(const Commit& commit) {
   rejected_.OnSuccess();
+  ids_.OnSuccess();
   if (unsettled_dead_.empty()) return;
   for (const LogTable::Change& change : commit.changes) {
     if (change.cursor_changed) unsettled_dead_.erase(change.log->id);
@@ -273,18 +307,21 @@ void CommitBuilder::OnFailure(const Commit& commit) {
     unacknowledged_.push_back(EncodeKey(EntryKey{log, chunk->first}));
   }
   rejected_.OnFailure();
+  ids_.OnFailure();
   for (const auto& [log, key] : commit.dead_keys) unsettled_dead_[log].push_back(key);
 }
 
 void CommitBuilder::BuildRepair(rocksdb::WriteBatch& batch) const {
   for (const std::string& key : unacknowledged_) batch.Delete(store_.family(Family::kQueue), key);
   rejected_.AddRepair(batch);
+  ids_.AddRepair(batch);
   batch.Put(store_.family(Family::kMeta), kVersionKey, EncodeNumber(RocksStore::kFormatVersion));
 }
 
 void CommitBuilder::OnRepaired() {
   unacknowledged_.clear();
   rejected_.OnRepaired();
+  ids_.OnRepaired();
 }
 
 }  // namespace gateway::queue

@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/commit_work.h"
+#include "gateway/queue/id_ledger.h"
 #include "gateway/queue/log_table.h"
 #include "gateway/queue/rejected_ledger.h"
 #include "gateway/queue/rocks_store.h"
@@ -33,6 +34,7 @@ struct Commit {
   std::vector<pipeline::Committed> committed;
   std::vector<std::pair<pipeline::LogId, std::string>> dead_keys;  ///< Of settlements.
   std::uint64_t events = 0;
+  std::uint64_t duplicates = 0;        ///< Events that were accepted before and are not stored.
   std::uint64_t rejected_evicted = 0;  ///< Refused events that this write drops.
   std::uint64_t quarantined_chunks = 0;
   std::uint64_t quarantined_events = 0;
@@ -55,7 +57,8 @@ struct Commit {
 class CommitBuilder {
  public:
   CommitBuilder(const RocksStore& store, const LogTable& table, const common::Clock& clock,
-                std::uint64_t max_chunk_bytes, std::uint64_t last_dead_id, RejectedLedger rejected);
+                std::uint64_t max_chunk_bytes, std::uint64_t last_dead_id, RejectedLedger rejected,
+                IdLedger ids);
 
   /// Fills the empty `commit` from `work`. Sets `refused` on items that cannot be done:
   /// an unknown log, a cursor outside the log's pending events.
@@ -69,6 +72,11 @@ class CommitBuilder {
   void BuildRepair(rocksdb::WriteBatch& batch) const;
   void OnRepaired();
 
+  /// Time passes also for logs that receive nothing. True when it had an effect. Cheap: to be
+  /// called often.
+  bool ForgetExpiredIds() { return ids_.Expire(clock_); }
+
+  std::uint64_t remembered_ids() const { return ids_.count(); }
   /// Refused events that are kept, of all logs.
   std::uint64_t rejected_bytes() const { return rejected_.bytes(); }
 
@@ -78,8 +86,11 @@ class CommitBuilder {
   /// Appends [begin, end) of `order_`, all of one log.
   void AddLogAppends(std::size_t begin, std::size_t end, Commit& commit);
   void FlushChunk(LogTable::Change& change, pipeline::Committed& committed, Commit& commit);
-  void AddRuns(const PendingAppend& append, LogTable::Change& change,
-               pipeline::Committed& committed, Commit& commit);
+  /// Adds the events of one request, without those that come again.
+  void AddEvents(const pipeline::AppendRequest& request, LogTable::Change& change,
+                 pipeline::Committed& committed, Commit& commit);
+  void AddRun(EventRun rest, common::WallTime received_at, LogTable::Change& change,
+              pipeline::Committed& committed, Commit& commit);
   void AddQuarantine(const DamagedRecord& record, Commit& commit);
   void AddSettlement(PendingSettle& settle, Commit& commit);
   /// An id for a dead letter or a refused event: never given out before.
@@ -91,6 +102,7 @@ class CommitBuilder {
   const std::uint64_t max_chunk_bytes_;
   std::uint64_t last_dead_id_;
   RejectedLedger rejected_;
+  IdLedger ids_;
 
   // Of the failed write.
   std::vector<std::string> unacknowledged_;  ///< Keys of chunks.
@@ -99,6 +111,7 @@ class CommitBuilder {
   // Scratch space of one Build, kept for its capacity.
   std::unordered_map<pipeline::LogId, std::size_t> staged_;
   std::vector<PendingAppend*> order_;
+  std::vector<bool> fresh_;
   std::vector<EventRun> runs_;
   std::uint64_t runs_bytes_ = 0;
   common::WallTime runs_accepted_at_;

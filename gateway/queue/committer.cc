@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/queue/committer.h"
 
+#include <rocksdb/perf_level.h>
+
 #include <utility>
 
 #include "common/log.h"
@@ -22,6 +24,7 @@ Committer::Committer(Parts parts, CommitBuilder builder, common::Duration probe_
 
 void Committer::ShowKept() {
   parts_.metrics.rejected_bytes.Set(static_cast<double>(builder_.rejected_bytes()));
+  parts_.metrics.remembered_ids.Set(static_cast<double>(builder_.remembered_ids()));
 }
 
 void Committer::SetListener(pipeline::EventQueue::CommitListener listener) {
@@ -31,6 +34,8 @@ void Committer::SetListener(pipeline::EventQueue::CommitListener listener) {
 }
 
 void Committer::Run() {
+  // RocksDB counts each comparison of keys in a variable of the thread; nobody asks for it.
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
   Work work;
   while (true) {
     const auto now = std::chrono::steady_clock::now();
@@ -39,6 +44,7 @@ void Committer::Run() {
     if (taken == Intake::Taken::kClosed) return;
     parts_.metrics.pending_requests.Set(static_cast<double>(parts_.intake.pending_requests()));
     if (!parts_.health.ok()) TryToRecover();
+    if (builder_.ForgetExpiredIds()) ShowKept();
     if (taken == Intake::Taken::kWork) CommitWork(work);
     work.clear();
   }
@@ -93,6 +99,9 @@ void Committer::Publish() {
   parts_.table.Publish(commit_.changes);
   parts_.metrics.hot_tail_bytes.Set(static_cast<double>(parts_.hot_tail.bytes()));
   ShowKept();
+  if (commit_.duplicates > 0) {
+    parts_.metrics.duplicates.Increment(static_cast<double>(commit_.duplicates));
+  }
   if (commit_.rejected_evicted > 0) {
     parts_.metrics.rejected_evicted.Increment(static_cast<double>(commit_.rejected_evicted));
   }

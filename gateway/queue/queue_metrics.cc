@@ -32,6 +32,11 @@ QueueMetrics::QueueMetrics(prometheus::Registry& registry)
                                  "Damaged records that were moved to quarantine.")),
       quarantined_events(Counter(registry, "queue_quarantined_events_total",
                                  "Accepted events that were in damaged records.")),
+      duplicates(Counter(registry, "queue_duplicate_events_total",
+                         "Events that were not stored because their messageId was accepted "
+                         "before.")),
+      remembered_ids(Gauge(registry, "queue_remembered_ids",
+                           "messageIds that all logs remember, to find events that come again.")),
       rejected_evicted(Counter(registry, "queue_rejected_events_evicted_total",
                                "Refused events dropped because their log keeps no more.")),
       rejected_bytes(Gauge(registry, "queue_rejected_bytes",

@@ -20,6 +20,8 @@ struct QueueMetrics {
   prometheus::Gauge& pending_requests;
   prometheus::Counter& quarantined_chunks;
   prometheus::Counter& quarantined_events;
+  prometheus::Counter& duplicates;
+  prometheus::Gauge& remembered_ids;
   prometheus::Counter& rejected_evicted;
   prometheus::Gauge& rejected_bytes;
   prometheus::Gauge& healthy;

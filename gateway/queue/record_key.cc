@@ -32,6 +32,15 @@ std::string EncodeKey(const QuarantineKey& key) {
   return bytes;
 }
 
+std::string EncodeKey(const IdKey& key) {
+  std::string bytes;
+  bytes.reserve(kIdKeyBytes);
+  AppendBigEndian(bytes, key.log);
+  AppendBigEndian(bytes, key.id.high);
+  AppendBigEndian(bytes, key.id.low);
+  return bytes;
+}
+
 std::optional<EntryKey> DecodeEntryKey(std::string_view bytes) {
   if (bytes.size() != kEntryKeyBytes) return std::nullopt;
   return EntryKey{.log = ReadBigEndian<LogId>(&bytes[0]),
@@ -43,6 +52,13 @@ std::optional<QuarantineKey> DecodeQuarantineKey(std::string_view bytes) {
   return QuarantineKey{.log = ReadBigEndian<LogId>(&bytes[0]),
                        .first = ReadBigEndian<std::uint64_t>(&bytes[4]),
                        .end = ReadBigEndian<std::uint64_t>(&bytes[12])};
+}
+
+std::optional<IdKey> DecodeIdKey(std::string_view bytes) {
+  if (bytes.size() != kIdKeyBytes) return std::nullopt;
+  return IdKey{.log = ReadBigEndian<LogId>(&bytes[0]),
+               .id = {.high = ReadBigEndian<std::uint64_t>(&bytes[4]),
+                      .low = ReadBigEndian<std::uint64_t>(&bytes[12])}};
 }
 
 std::string EncodeMetaKey(char prefix, LogId log) {

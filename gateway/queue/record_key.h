@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@ namespace gateway::queue {
 inline constexpr char kLogPrefix = 'L';
 inline constexpr char kCursorPrefix = 'C';
 inline constexpr char kRejectedPrefix = 'R';
+inline constexpr char kIdsPrefix = 'I';
 /// Meta record: the format version of the whole store.
 inline constexpr std::string_view kVersionKey = "V";
 /// Meta record: the highest dead letter id ever given out.
@@ -40,10 +42,21 @@ struct QuarantineKey {
   friend bool operator==(const QuarantineKey&, const QuarantineKey&) = default;
 };
 
+/// Key of a remembered messageId.
+struct IdKey {
+  pipeline::LogId log = 0;
+  pipeline::EventId id;
+
+  friend bool operator==(const IdKey&, const IdKey&) = default;
+};
+inline constexpr std::size_t kIdKeyBytes = 20;
+
 std::string EncodeKey(const EntryKey& key);
 std::string EncodeKey(const QuarantineKey& key);
+std::string EncodeKey(const IdKey& key);
 /// nullopt when `bytes` has not the length of such a key.
 std::optional<EntryKey> DecodeEntryKey(std::string_view bytes);
+std::optional<IdKey> DecodeIdKey(std::string_view bytes);
 std::optional<QuarantineKey> DecodeQuarantineKey(std::string_view bytes);
 
 /// A meta key of one log: one of the prefixes above and the number.

@@ -3,6 +3,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 #include <rocksdb/utilities/table_properties_collectors.h>
 
@@ -14,6 +15,7 @@ namespace gateway::queue {
 namespace {
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
+constexpr std::uint64_t kIdCompactionSeconds = 12 * 3600;
 
 rocksdb::BlockBasedTableOptions MakeTableOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::BlockBasedTableOptions table;
@@ -56,11 +58,51 @@ rocksdb::ColumnFamilyOptions MakeSmallFamily(const Options& options,
   return family;
 }
 
+rocksdb::ColumnFamilyOptions MakeIdsFamily(
+    const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
+    std::shared_ptr<rocksdb::CompactionFilterFactory> filter) {
+  rocksdb::ColumnFamilyOptions family;
+  family.write_buffer_size = std::min(options.write_buffer_bytes, 16 * kMiB);
+  family.compression = rocksdb::kLZ4Compression;
+  // The same in memory: a filter over the memtable, in place of a walk through it.
+  family.memtable_prefix_bloom_size_ratio = 0.1;
+  family.memtable_whole_key_filtering = true;
+  family.compaction_filter_factory = std::move(filter);
+  // Rewrites what no other compaction has touched, so that forgotten ids go.
+  family.periodic_compaction_seconds = kIdCompactionSeconds;
+  rocksdb::BlockBasedTableOptions table = MakeTableOptions(cache);
+  // Nearly every lookup is for an id that is not there: the filter answers it.
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  // In parts, so that a filter larger than the cache costs small reads.
+  table.partition_filters = true;
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.block_size = 4 * 1024;
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return family;
+}
+
+rocksdb::ColumnFamilyOptions MakeFamily(Family family, const Options& options,
+                                        const std::shared_ptr<rocksdb::Cache>& cache,
+                                        std::shared_ptr<rocksdb::CompactionFilterFactory> filter) {
+  switch (family) {
+    case Family::kQueue:
+      return MakeQueueFamily(options, cache);
+    case Family::kIds:
+      return MakeIdsFamily(options, cache, std::move(filter));
+    case Family::kMeta:
+    case Family::kDead:
+    case Family::kQuarantine:
+    case Family::kRejected:
+      break;
+  }
+  return MakeSmallFamily(options, cache);
+}
+
 }  // namespace
 
 const std::string& FamilyName(Family family) {
   static const std::array<std::string, kFamilyCount> kNames{
-      rocksdb::kDefaultColumnFamilyName, "queue", "dead", "quarantine", "rejected"};
+      rocksdb::kDefaultColumnFamilyName, "queue", "dead", "quarantine", "rejected", "ids"};
   return kNames.at(static_cast<std::size_t>(family));
 }
 
@@ -90,14 +132,13 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
   return db;
 }
 
-std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const Options& options) {
+std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(
+    const Options& options, std::shared_ptr<rocksdb::CompactionFilterFactory> id_filter) {
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (std::size_t i = 0; i < kFamilyCount; ++i) {
     const auto family = static_cast<Family>(i);
-    families.emplace_back(FamilyName(family), family == Family::kQueue
-                                                  ? MakeQueueFamily(options, cache)
-                                                  : MakeSmallFamily(options, cache));
+    families.emplace_back(FamilyName(family), MakeFamily(family, options, cache, id_filter));
   }
   return families;
 }

@@ -21,8 +21,9 @@ enum class Family : std::size_t {
   kDead = 2,
   kQuarantine = 3,
   kRejected = 4,
+  kIds = 5,
 };
-inline constexpr std::size_t kFamilyCount = 5;
+inline constexpr std::size_t kFamilyCount = 6;
 
 /// The name of a family on disk.
 const std::string& FamilyName(Family family);
@@ -32,6 +33,7 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
                                  std::shared_ptr<rocksdb::EventListener> listener);
 
 /// One descriptor for each family, in the order of the enum.
-std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const Options& options);
+std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(
+    const Options& options, std::shared_ptr<rocksdb::CompactionFilterFactory> id_filter);
 
 }  // namespace gateway::queue

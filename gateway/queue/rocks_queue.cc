@@ -58,7 +58,8 @@ Result<std::uint64_t> LoadLastDeadId(const RocksStore& store) {
 
 std::uint64_t AppendCost(const pipeline::AppendRequest& request) {
   std::uint64_t bytes = sizeof(PendingAppend) + request.events.bytes.size() +
-                        request.events.sizes.size() * sizeof(std::uint32_t);
+                        request.events.sizes.size() * sizeof(std::uint32_t) +
+                        request.events.ids.size() * sizeof(pipeline::EventId);
   for (const pipeline::DeadLetter& letter : request.rejected) {
     bytes += sizeof(letter) + letter.message.size() + letter.event.size();
   }
@@ -122,6 +123,8 @@ Result<std::unique_ptr<RocksQueue>> RocksQueue::Open(const Options& options,
   if (!dead_id) return tl::unexpected(dead_id.error());
   Result<RejectedLedger> rejected = RejectedLedger::Load(*impl->store, options.max_rejected_bytes);
   if (!rejected) return tl::unexpected(std::move(rejected.error()));
+  Result<IdLedger> ids = IdLedger::Load(*impl->store);
+  if (!ids) return tl::unexpected(std::move(ids.error()));
   impl->committer = std::make_unique<Committer>(
       Committer::Parts{.store = *impl->store,
                        .table = impl->table,
@@ -130,7 +133,7 @@ Result<std::unique_ptr<RocksQueue>> RocksQueue::Open(const Options& options,
                        .health = impl->health,
                        .metrics = impl->metrics},
       CommitBuilder(*impl->store, impl->table, clock, options.max_chunk_bytes, *dead_id,
-                    std::move(*rejected)),
+                    std::move(*rejected), std::move(*ids)),
       options.health_probe_interval);
   impl->reader = std::make_unique<DiskReader>(*impl->store, impl->table, impl->intake);
   common::log::Info("queue_opened", "the event store is open",

@@ -115,7 +115,8 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
 Status RocksStore::OpenDatabase(const Options& options) {
   const rocksdb::DBOptions db_options =
       MakeDbOptions(options, std::make_shared<HealthListener>(health_));
-  std::vector<rocksdb::ColumnFamilyDescriptor> wanted = MakeFamilies(options);
+  std::vector<rocksdb::ColumnFamilyDescriptor> wanted =
+      MakeFamilies(options, std::make_shared<IdFilterFactory>(id_cutoffs_));
   std::vector<std::string> existing;
   // Fails when there is no store yet, and then there is no unknown family either.
   rocksdb::DB::ListColumnFamilies(db_options, options.path, &existing).PermitUncheckedError();

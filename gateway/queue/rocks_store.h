@@ -17,6 +17,7 @@
 
 #include "common/result.h"
 #include "gateway/pipeline/event.h"
+#include "gateway/queue/id_filter.h"
 #include "gateway/queue/options.h"
 #include "gateway/queue/rocks_options.h"
 #include "gateway/queue/store_health.h"
@@ -59,6 +60,9 @@ class RocksStore {
   /// room for what is not settled.
   rocksdb::Status CompactQueue();
 
+  /// What compactions may drop of the ids family.
+  IdCutoffs& id_cutoffs() const { return *id_cutoffs_; }
+
   common::Result<std::string> GetMeta(std::string_view key) const;  ///< kNotFound when absent.
 
   /// Bytes on disk of [begin, end) in the queue family, roughly.
@@ -77,6 +81,7 @@ class RocksStore {
   const std::string path_;
   std::unique_ptr<Lock> lock_;  ///< Released last.
   StoreHealth& health_;
+  const std::shared_ptr<IdCutoffs> id_cutoffs_ = std::make_shared<IdCutoffs>();
   std::mutex write_mutex_;
   std::unique_ptr<rocksdb::DB> db_;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families_{};

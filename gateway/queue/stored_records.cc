@@ -134,6 +134,33 @@ Result<std::vector<RejectedSegment>> DecodeRejected(std::string_view bytes) {
   return segments;
 }
 
+std::string EncodeIds(const IdMemory& memory) {
+  stored::Ids message;
+  message.set_window_ms(memory.window_ms);
+  message.set_forget_before_ms(memory.forget_before_ms);
+  for (const IdBucket& bucket : memory.buckets) {
+    stored::Ids::Bucket& stored = *message.add_buckets();
+    stored.set_start_ms(bucket.start_ms);
+    stored.set_count(bucket.count);
+  }
+  return message.SerializeAsString();
+}
+
+Result<IdMemory> DecodeIds(std::string_view bytes) {
+  stored::Ids message;
+  if (!Parse(message, bytes)) {
+    return Fail(ErrorCode::kDataLoss, "the record of a log's remembered ids is not readable");
+  }
+  IdMemory memory{.window_ms = message.window_ms(),
+                  .forget_before_ms = message.forget_before_ms(),
+                  .buckets = {}};
+  memory.buckets.reserve(static_cast<std::size_t>(message.buckets_size()));
+  for (const stored::Ids::Bucket& bucket : message.buckets()) {
+    memory.buckets.push_back({.start_ms = bucket.start_ms(), .count = bucket.count()});
+  }
+  return memory;
+}
+
 std::string EncodeNumber(std::uint64_t number) {
   std::string bytes;
   common::AppendLittleEndian(bytes, number);

@@ -9,6 +9,7 @@
 #include "common/result.h"
 #include "gateway/pipeline/dead_letter.h"
 #include "gateway/pipeline/event_queue.h"
+#include "gateway/queue/id_buckets.h"
 #include "gateway/queue/rejected_segments.h"
 
 namespace gateway::queue {
@@ -37,7 +38,10 @@ common::Result<pipeline::DeadLetter> DecodeDeadLetter(std::string_view bytes);
 std::string EncodeRejected(const std::vector<RejectedSegment>& segments);
 common::Result<std::vector<RejectedSegment>> DecodeRejected(std::string_view bytes);
 
-/// Little-endian u64: the value of the highest dead letter id.
+std::string EncodeIds(const IdMemory& memory);
+common::Result<IdMemory> DecodeIds(std::string_view bytes);
+
+/// Little-endian u64: the format version, the highest dead letter id, when an id was accepted.
 std::string EncodeNumber(std::uint64_t number);
 common::Result<std::uint64_t> DecodeNumber(std::string_view bytes);
 

@@ -18,19 +18,24 @@
 #include <utility>
 #include <vector>
 
+#include "common/random.h"
 #include "gateway/queue/rocks_queue.h"
 #include "tests/support/running_queue.h"
 #include "tests/support/temp_dir.h"
 
 namespace {
 
+using gateway::pipeline::AppendRequest;
 using gateway::pipeline::Committed;
+using gateway::pipeline::Dedupe;
 using gateway::pipeline::EventBlock;
+using gateway::pipeline::EventId;
 using gateway::pipeline::LogId;
 using gateway::pipeline::Seq;
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
 constexpr std::size_t kEventBytes = 763;
+constexpr Dedupe kDedupe{.window = std::chrono::hours(24), .max_ids = 100'000'000};
 
 EventBlock Events(std::int64_t count) {
   EventBlock block;
@@ -77,12 +82,19 @@ struct Store {
   LogId log = 0;
 };
 
+AppendRequest Request(const Store& store, std::int64_t events) {
+  AppendRequest request;
+  request.log = store.log;
+  request.events = Events(events);
+  return request;
+}
+
 /// How many requests may be under way, and the commits that wait to be settled.
 struct Flow {
   std::mutex mutex;
   std::condition_variable changed;
   std::int64_t free = 0;
-  std::vector<Seq> chunks{0};
+  std::vector<Seq> chunks;
   Seq tail = 0;
 };
 
@@ -103,12 +115,15 @@ void SettleSome(Store& store, Flow& flow) {
   });
 }
 
-/// range(0) events a request, range(1) requests under way.
-void Append(benchmark::State& state) {
-  const EventBlock block = Events(state.range(0));
-  Store store;
+/// Appends requests that are copies of `request`, `under_way` at a time; `before_each` may
+/// change them.
+template <typename BeforeEach>
+void AppendAll(benchmark::State& state, Store& store, AppendRequest request, std::int64_t under_way,
+               BeforeEach before_each) {
   Flow flow;
-  flow.free = state.range(1);
+  flow.free = under_way;
+  flow.tail = (*store.queue)->State(store.log)->tail;
+  flow.chunks = {flow.tail};
   (*store.queue)->SetCommitListener([&](const std::vector<Committed>& committed) {
     const std::scoped_lock lock(flow.mutex);
     flow.tail = committed.front().tail;
@@ -131,14 +146,20 @@ void Append(benchmark::State& state) {
       const std::scoped_lock lock(flow.mutex);
       --flow.free;
     }
-    (*store.queue)
-        ->Append(
-            {.log = store.log, .received_at = store.clock.Wall(), .events = block, .rejected = {}},
-            done);
+    request.received_at = store.clock.Wall();
+    before_each(request);
+    (*store.queue)->Append(request, done);
     SettleSome(store, flow);
   }
-  wait_for(state.range(1));
-  Report(state, state.range(0), cpu_before);
+  wait_for(under_way);
+  Report(state, static_cast<std::int64_t>(request.events.count()), cpu_before);
+  (*store.queue)->SetCommitListener({});
+}
+
+/// range(0) events a request, range(1) requests under way.
+void Append(benchmark::State& state) {
+  Store store;
+  AppendAll(state, store, Request(store, state.range(0)), state.range(1), [](AppendRequest&) {});
 }
 BENCHMARK(Append)
     ->Args({1, 1})
@@ -147,6 +168,54 @@ BENCHMARK(Append)
     ->Args({100, 16})
     ->Args({1000, 1})
     ->Args({1000, 4})
+    ->UseRealTime();
+
+/// Gives each event an id that was never used.
+void RenewIds(AppendRequest& request) {
+  static common::FastRandom random(1);
+  request.events.ids.resize(request.events.count());
+  for (EventId& id : request.events.ids) id = {.high = random.Next(), .low = random.Next()};
+}
+
+/// A store whose log remembers so many ids. Kept from one run to the next: filling it takes
+/// longer than measuring.
+Store& Remembering(std::uint64_t count) {
+  // Opened at once, so that it goes before the statics of RocksDB do.
+  static auto store = std::make_unique<Store>();
+  static std::uint64_t remembered = 0;
+  if (remembered == count) return *store;
+  store = std::make_unique<Store>();
+  remembered = count;
+  AppendRequest request;
+  request.log = store->log;
+  request.received_at = store->clock.Wall();
+  request.dedupe = kDedupe;
+  for (int i = 0; i < 1000; ++i) request.events.Append("1");
+  for (std::uint64_t i = 0; i < count; i += 1000) {
+    RenewIds(request);
+    const Seq first = (*store->queue)->State(store->log)->tail;
+    const bool settled = store->queue->Append(request) &&
+                         store->queue->Settle({.log = store->log,
+                                               .cursor = {.chunk = first + 1000, .index = 0},
+                                               .finished_chunks = {first},
+                                               .dead = {},
+                                               .retry = {}});
+    if (!settled) throw std::runtime_error("the store cannot be filled");
+  }
+  return *store;
+}
+
+/// The same with ids that are remembered and new, range(2) others being remembered before.
+void AppendNewIds(benchmark::State& state) {
+  Store& store = Remembering(static_cast<std::uint64_t>(state.range(2)));
+  AppendRequest request = Request(store, state.range(0));
+  request.dedupe = kDedupe;
+  AppendAll(state, store, std::move(request), state.range(1), RenewIds);
+  state.counters["table_mib"] = static_cast<double>((*store.queue)->sizes().table_bytes) / kMiB;
+}
+BENCHMARK(AppendNewIds)
+    ->ArgsProduct({{1}, {1, 64}, {0, 1'000'000, 10'000'000}})
+    ->ArgsProduct({{1000}, {1, 4}, {0, 1'000'000, 10'000'000}})
     ->UseRealTime();
 
 /// The floor: groups of range(0) events in one write and one fdatasync.

@@ -2,6 +2,7 @@
 #include "tests/support/memory_queue.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 
 namespace tests {
@@ -14,6 +15,8 @@ using gateway::pipeline::AppendRequest;
 using gateway::pipeline::Chunk;
 using gateway::pipeline::Committed;
 using gateway::pipeline::DeadLetter;
+using gateway::pipeline::EventBlock;
+using gateway::pipeline::EventId;
 using gateway::pipeline::LogState;
 using gateway::pipeline::ReadBatch;
 using gateway::pipeline::ReadRequest;
@@ -78,6 +81,7 @@ void MemoryQueue::Append(AppendRequest request, AppendDone done) {
     } else {
       Log& log = it->second;
       for (DeadLetter& letter : request.rejected) KeepRejected(log, std::move(letter));
+      if (request.dedupe.on()) request.events = DropRepeated(request, log.memory);
       if (request.events.count() > 0) {
         const auto chunk = MakeChunk(log.state.tail, request);
         log.chunks[chunk->first] = StoredChunk{.chunk = chunk};
@@ -94,6 +98,31 @@ void MemoryQueue::Append(AppendRequest request, AppendDone done) {
   }
   if (listener) listener(committed);
   done(std::move(answer));
+}
+
+EventBlock MemoryQueue::DropRepeated(const AppendRequest& request, Memory& memory) {
+  const auto forget_oldest = [&] {
+    const EventId& id = memory.order.front().second;
+    memory.ids.erase({id.high, id.low});
+    memory.order.pop_front();
+  };
+  memory.newest = std::max(memory.newest, request.received_at);
+  const auto window = std::chrono::duration_cast<std::chrono::milliseconds>(request.dedupe.window);
+  while (!memory.order.empty() && memory.order.front().first < memory.newest - window) {
+    forget_oldest();
+  }
+  EventBlock kept;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < request.events.count(); ++i) {
+    const std::size_t size = request.events.sizes[i];
+    const EventId id = request.events.ids.at(i);
+    const bool fresh = id.made_here() || memory.ids.insert({id.high, id.low}).second;
+    if (fresh) kept.Append(std::string_view(request.events.bytes).substr(begin, size));
+    if (fresh && !id.made_here()) memory.order.emplace_back(memory.newest, id);
+    if (memory.order.size() > request.dedupe.max_ids) forget_oldest();
+    begin += size + 1;
+  }
+  return kept;
 }
 
 void MemoryQueue::KeepRejected(Log& log, DeadLetter letter) const {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -67,9 +69,16 @@ class MemoryQueue final : public gateway::pipeline::EventQueue {
     gateway::pipeline::DeadLetter letter;
     std::uint64_t rejected_bytes = 0;  ///< 0: a letter of delivery, which is never dropped.
   };
+  /// The ids that a log remembers, oldest first.
+  struct Memory {
+    std::deque<std::pair<common::WallTime, gateway::pipeline::EventId>> order;
+    std::set<std::pair<std::uint64_t, std::uint64_t>> ids;
+    common::WallTime newest;
+  };
   struct Log {
     gateway::pipeline::LogState state;
     std::map<Seq, StoredChunk> chunks;
+    Memory memory;
     std::vector<StoredLetter> dead_letters;
     std::uint64_t rejected_bytes = 0;          ///< Of all of them.
     std::vector<std::pair<Seq, Seq>> damaged;  ///< Found by a read; dead once passed.
@@ -77,6 +86,9 @@ class MemoryQueue final : public gateway::pipeline::EventQueue {
 
   common::Result<gateway::pipeline::ReadBatch> ReadLocked(
       const gateway::pipeline::ReadRequest& request);
+  /// The events of the request whose ids `memory` does not hold; they are held from then on.
+  static gateway::pipeline::EventBlock DropRepeated(const gateway::pipeline::AppendRequest& request,
+                                                    Memory& memory);
   void KeepRejected(Log& log, gateway::pipeline::DeadLetter letter) const;
   common::Status SettleLocked(gateway::pipeline::Settlement settlement);
 

@@ -29,15 +29,22 @@ class CommitBuilderTest : public QueueFixture {
     ASSERT_TRUE(LoadLogs(*store_, table_));
     auto rejected = RejectedLedger::Load(*store_, 2 * kLetterBytes);
     ASSERT_TRUE(rejected) << rejected.error().message;
-    builder_ =
-        std::make_unique<CommitBuilder>(*store_, table_, clock_, 10, 0, std::move(*rejected));
+    auto ids = IdLedger::Load(*store_);
+    ASSERT_TRUE(ids) << ids.error().message;
+    builder_ = std::make_unique<CommitBuilder>(*store_, table_, clock_, 10, 0, std::move(*rejected),
+                                               std::move(*ids));
   }
 
-  Work AppendWork(const std::vector<std::string>& texts) const {
+  Work AppendWork(const std::vector<std::string>& texts,
+                  const std::vector<std::uint64_t>& ids = {}) const {
     Work work;
     PendingAppend append{.request = {.log = kLog, .events = Block(texts)}};
     // Records of about kLetterBytes, so that two are kept.
     append.request.rejected.push_back({.event = std::string(kLetterBytes - 25, '!')});
+    if (!ids.empty()) {
+      append.request.dedupe = kDayOfIds;
+      append.request.events.ids = WithIds(kLog, {}, ids).events.ids;
+    }
     work.appends.push_back(std::move(append));
     return work;
   }
@@ -77,6 +84,14 @@ class CommitBuilderTest : public QueueFixture {
     return numbers;
   }
 
+  std::vector<std::uint64_t> Ids() const {
+    std::vector<std::uint64_t> ids;
+    RangeScan scan(*store_, Family::kIds, "", std::string(32, '\xff'));
+    for (scan->SeekToFirst(); scan->Valid(); scan->Next()) {
+      ids.push_back(DecodeIdKey(scan.key())->id.low);
+    }
+    return ids;
+  }
   std::vector<RejectedSegment> StoredSegments() const {
     const auto stored = store_->GetMeta(EncodeMetaKey(kRejectedPrefix, kLog));
     if (!stored) return {};
@@ -118,6 +133,29 @@ TEST_F(CommitBuilderTest, ReplayedSettlementIsTrueAndItsRepetitionReplacesIt) {
   EXPECT_EQ(table_.State(kLog)->dead, 1U);
   EXPECT_EQ(Numbers(Family::kDead).size(), 1U);
   EXPECT_EQ(Numbers(Family::kQueue), (std::vector<std::uint64_t>{2}));
+}
+
+TEST_F(CommitBuilderTest, ReplayedIdsAreForgottenAndThoseFromBeforeStay) {
+  const auto record = [&] { return *store_->GetMeta(EncodeMetaKey(kIdsPrefix, kLog)); };
+  Succeed(AppendWork({"a", "b"}, {1, 2}));
+  const std::string before = record();
+  Fail(AppendWork({"b", "c", "d"}, {2, 3, 4}));
+  EXPECT_EQ(Ids(), (std::vector<std::uint64_t>{1, 2}));
+  EXPECT_EQ(record(), before);
+  EXPECT_EQ(builder_->remembered_ids(), 2U);
+  EXPECT_EQ(table_.State(kLog)->tail, 2U);
+  Succeed(AppendWork({"b", "c", "d"}, {2, 3, 4}));
+  EXPECT_EQ(Ids(), (std::vector<std::uint64_t>{1, 2, 3, 4}));
+  EXPECT_EQ(builder_->remembered_ids(), 4U);
+  EXPECT_EQ(table_.State(kLog)->tail, 4U);
+}
+
+TEST_F(CommitBuilderTest, FailureBeforeTheFirstIdLeavesNone) {
+  Fail(AppendWork({"a"}, {1}));
+  EXPECT_TRUE(Ids().empty());
+  Succeed(AppendWork({"a"}, {1}));
+  EXPECT_EQ(Ids(), (std::vector<std::uint64_t>{1}));
+  EXPECT_EQ(table_.State(kLog)->tail, 1U);
 }
 
 TEST_F(CommitBuilderTest, RefusedEventsAreWhatTheirRecordSaysAlsoAfterAFailure) {

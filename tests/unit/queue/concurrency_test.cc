@@ -4,6 +4,7 @@
 // appender is kept and the sum adds up. Meant to run under ThreadSanitizer too.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <optional>
@@ -98,6 +99,42 @@ TEST_F(ConcurrencyTest, EveryEventOnceAndInOrder) {
               std::uint64_t{kAppenders / 2} * kRequests * kEvents);
     EXPECT_EQ((*queue)->State(log)->pending(), 0U);
   }
+}
+
+TEST_F(ConcurrencyTest, EachIdOnceWhoeverBringsIt) {
+  // Small enough that ids are flushed and compacted while others are looked up.
+  Options options = Defaults();
+  options.write_buffer_bytes = 64 << 10;
+  auto queue = Open(options);
+  const auto shared = (*queue)->OpenLog("shared")->log;
+  const auto forgetful = (*queue)->OpenLog("forgetful")->log;
+  const pipeline::Dedupe few{.window = std::chrono::hours(1), .max_ids = 240};
+  constexpr std::uint64_t kIds = 2000;
+  {
+    std::vector<common::Thread> threads;
+    threads.reserve(kAppenders);
+    for (std::uint64_t i = 0; i < kAppenders; ++i) {
+      threads.emplace_back("appender", [&, i] {
+        for (std::uint64_t first = 1; first <= kIds; first += 20) {
+          std::vector<std::uint64_t> numbers;
+          std::vector<std::uint64_t> others;
+          for (std::uint64_t n = first; n < first + 20; ++n) {
+            numbers.push_back(n);
+            others.push_back(n + i * kIds);
+          }
+          EXPECT_TRUE(queue->Append(WithIds(shared, clock_.Wall(), numbers)));
+          EXPECT_TRUE(queue->Append(WithIds(forgetful, clock_.Wall(), others, few)));
+        }
+      });
+    }
+  }
+  std::vector<std::string> stored = Pending(*queue, shared);
+  std::vector<std::string> expected = Numbered(1, kIds);
+  std::ranges::sort(stored);
+  std::ranges::sort(expected);
+  EXPECT_EQ(stored, expected);
+  EXPECT_EQ((*queue)->State(forgetful)->tail, kAppenders * kIds);
+  EXPECT_LE(Metric("queue_remembered_ids"), kIds + 240);
 }
 
 TEST_F(ConcurrencyTest, StopWhileEverybodyIsBusyAnswersEverybody) {

@@ -177,17 +177,43 @@ TEST_F(DamageTest, MissingRecordIsReportedAsDamage) {
   EXPECT_EQ(Quarantined().at(0).first, (QuarantineKey{log_, 3, 6}));
 }
 
-TEST_F(DamageTest, StoreDoesNotGuessWhichRefusedEventsItKeeps) {
+TEST_F(DamageTest, StoreDoesNotGuessWhatItKeepsOrRemembers) {
   Fill();
+  for (const char prefix : {kRejectedPrefix, kIdsPrefix}) {
+    const std::string key = EncodeMetaKey(prefix, log_);
+    Tamper([&](RocksStore& store) {
+      rocksdb::WriteBatch batch;
+      batch.Put(store.family(Family::kMeta), key, "\x0a\xff");
+      ASSERT_TRUE(store.Write(batch, true).ok());
+    });
+    prometheus::Registry registry;
+    const auto queue = RocksQueue::Open(Defaults(), clock_, registry);
+    ASSERT_FALSE(queue);
+    EXPECT_EQ(queue.error().code, common::ErrorCode::kDataLoss);
+    Tamper([&](RocksStore& store) {
+      rocksdb::WriteBatch batch;
+      batch.Delete(store.family(Family::kMeta), key);
+      ASSERT_TRUE(store.Write(batch, true).ok());
+    });
+  }
+  Open();
+}
+
+TEST_F(DamageTest, EventWhoseIdCannotBeReadIsTaken) {
+  {
+    auto queue = Open();
+    log_ = (*queue)->OpenLog("acme")->log;
+    ASSERT_TRUE(queue->Append(WithIds(log_, clock_.Wall(), {1, 2})));
+  }
   Tamper([&](RocksStore& store) {
     rocksdb::WriteBatch batch;
-    batch.Put(store.family(Family::kMeta), EncodeMetaKey(kRejectedPrefix, log_), "\x0a\xff");
+    const IdKey key{.log = log_, .id = WithIds(log_, {}, {1}).events.ids[0]};
+    batch.Put(store.family(Family::kIds), EncodeKey(key), "?");
     ASSERT_TRUE(store.Write(batch, true).ok());
   });
-  prometheus::Registry registry;
-  const auto queue = RocksQueue::Open(Defaults(), clock_, registry);
-  ASSERT_FALSE(queue);
-  EXPECT_EQ(queue.error().code, common::ErrorCode::kDataLoss);
+  auto queue = Open();
+  ASSERT_TRUE(queue->Append(WithIds(log_, clock_.Wall(), {1, 2})));
+  EXPECT_EQ(Pending(*queue, log_), (std::vector<std::string>{"e1", "e2", "e1"}));
 }
 
 }  // namespace

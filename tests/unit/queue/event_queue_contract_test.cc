@@ -227,6 +227,58 @@ TEST_P(EventQueueContract, RefusedEventsAreKeptButNotCounted) {
   EXPECT_EQ(DeadLetters().at(0).code, "no_user_anon_id");
 }
 
+TEST_P(EventQueueContract, RepeatedIdsAreAppendedOnce) {
+  std::vector<pipeline::Committed> heard;
+  queue_->SetCommitListener(
+      [&](const std::vector<pipeline::Committed>& committed) { heard = committed; });
+  ASSERT_TRUE(AppendRequest(WithIds(log_, clock_.Wall(), {1, 2, 1, 0, 0, 3})));
+  ASSERT_EQ(heard.size(), 1U);
+  EXPECT_EQ(heard[0].events, 5U);
+  EXPECT_EQ(heard[0].bytes, std::string("e1,e2,e0,e0,e3").size());
+  EXPECT_EQ(heard[0].tail, 5U);
+  clock_.Advance(std::chrono::hours(23));
+  ASSERT_TRUE(AppendRequest(WithIds(log_, clock_.Wall(), {3, 4, 2, 0, 5})));
+  EXPECT_EQ(heard[0].events, 3U);
+  heard.clear();
+  ASSERT_TRUE(AppendRequest(WithIds(log_, clock_.Wall(), {5, 1}))) << "counts as appended";
+  EXPECT_TRUE(heard.empty());
+  EXPECT_EQ(Texts(*ReadFrom(0, 0)),
+            (std::vector<std::string>{"e1", "e2", "e0", "e0", "e3", "e4", "e0", "e5"}));
+  EXPECT_EQ(State().accepted(), 8U);
+  EXPECT_EQ(State().pending(), 8U);
+}
+
+TEST_P(EventQueueContract, IdsAreForgottenAfterTheWindow) {
+  ASSERT_TRUE(AppendRequest(WithIds(log_, clock_.Wall(), {1})));
+  clock_.Advance(std::chrono::hours(12));
+  ASSERT_TRUE(AppendRequest(WithIds(log_, clock_.Wall(), {2})));
+  clock_.Advance(std::chrono::hours(12) + std::chrono::milliseconds(1));
+  ASSERT_TRUE(AppendRequest(WithIds(log_, clock_.Wall(), {1, 2})));
+  // What came again is remembered from then on.
+  clock_.Advance(std::chrono::hours(23));
+  ASSERT_TRUE(AppendRequest(WithIds(log_, clock_.Wall(), {1})));
+  EXPECT_EQ(Texts(*ReadFrom(0, 0)), (std::vector<std::string>{"e1", "e2", "e1"}));
+}
+
+TEST_P(EventQueueContract, OldestIdsAreForgottenWhenThereAreTooMany) {
+  const pipeline::Dedupe few{.window = std::chrono::hours(24), .max_ids = 24};
+  for (std::uint64_t n = 1; n <= 30; ++n) {
+    ASSERT_TRUE(AppendRequest(WithIds(log_, clock_.Wall(), {n}, few)));
+  }
+  ASSERT_TRUE(AppendRequest(WithIds(log_, clock_.Wall(), {30, 20, 8, 1}, few)));
+  EXPECT_EQ(State().tail, 31U);
+  EXPECT_EQ(Texts(*ReadFrom(30, 0)), (std::vector<std::string>{"e1"}));
+}
+
+TEST_P(EventQueueContract, IdsOfOtherLogsAndRequestsWithoutDedupeDoNotMatter) {
+  const auto other = queue_->OpenLog("other")->log;
+  ASSERT_TRUE(AppendRequest(WithIds(log_, clock_.Wall(), {1})));
+  ASSERT_TRUE(AppendRequest(WithIds(other, clock_.Wall(), {1})));
+  ASSERT_TRUE(AppendRequest(WithIds(log_, clock_.Wall(), {1}, pipeline::Dedupe())));
+  EXPECT_EQ(State().tail, 2U);
+  EXPECT_EQ(queue_->OpenLog("other")->tail, 1U);
+}
+
 TEST_P(EventQueueContract, RefusedEventsAreDroppedOldestFirstAndDeadLettersNever) {
   const std::uint64_t cap = Defaults().max_rejected_bytes;
   ASSERT_TRUE(Append(Numbered(0, 1)));

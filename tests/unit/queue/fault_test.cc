@@ -207,6 +207,66 @@ TEST_F(FaultTest, RefusedEventsOfAFailedCommitDoNotCount) {
   EXPECT_EQ(letters->front().second.code, "kept");
 }
 
+TEST_F(FaultTest, IdsOfAFailedCommitAreForgottenSoThatTheRetryIsTaken) {
+  for (const bool reopened : {false, true}) {
+    Options options = OnFaultyDisk();
+    options.path = dir_ / (reopened ? "reopened" : "running");
+    auto queue = Open(options);
+    const auto log = (*queue)->OpenLog("acme")->log;
+    ASSERT_TRUE(queue->Append(WithIds(log, clock_.Wall(), {1, 2})));
+    if (reopened) {  // Without a memtable, so that the log file goes on after the failure.
+      queue.reset();
+      queue = Open(options);
+    }
+    disk_->Fail(Op::kSync, ".log", NoSpace());
+    ASSERT_FALSE(queue->Append(WithIds(log, clock_.Wall(), {2, 3, 4})));
+    const std::string logs = KeepLogFiles(options.path);
+    disk_->Heal();
+    AppendWhenRecovered(*queue, log, "between");
+    EXPECT_EQ(Metric("queue_remembered_ids"), 2);
+    Options killed = options;
+    killed.path += "-killed";
+    std::filesystem::copy(options.path, killed.path);
+    // Killed before the log file of the failure was removed.
+    std::filesystem::copy(logs, killed.path, std::filesystem::copy_options::skip_existing);
+    const std::vector<std::string> expected{"e1", "e2", "between", "e3", "e4"};
+    for (const Options& where : {options, killed}) {
+      if (where.path == killed.path) queue = Open(killed);
+      ASSERT_TRUE(queue->Append(WithIds(log, clock_.Wall(), {2, 3, 4})));
+      EXPECT_EQ(Pending(*queue, log), expected);
+      ASSERT_TRUE(queue->Append(WithIds(log, clock_.Wall(), {4, 3, 2, 1})));
+      EXPECT_EQ(Pending(*queue, log), expected);
+      EXPECT_EQ(Metric("queue_remembered_ids"), 4);
+    }
+  }
+}
+
+TEST_F(FaultTest, IdOfAFailedCommitComesBackOnlyWithItsEvent) {
+  // The bytes reached the file, the sync did not succeed, and the process dies.
+  auto queue = Open(OnFaultyDisk());
+  const auto log = (*queue)->OpenLog("acme")->log;
+  ASSERT_TRUE(queue->Append(WithIds(log, clock_.Wall(), {1})));
+  for (const std::size_t torn_at : {0UL, 40UL, 1000000UL}) {
+    disk_->Fail(Op::kAppend, ".log", NoSpace(), torn_at);
+    ASSERT_FALSE(queue->Append(WithIds(log, clock_.Wall(), {2})));
+    Options killed = Defaults();
+    killed.path = dir_ / ("killed" + std::to_string(torn_at));
+    std::filesystem::copy(path(), killed.path);
+    {
+      auto after = Open(killed);
+      // The client repeats what it got no 200 for.
+      ASSERT_TRUE(after->Append(WithIds(log, clock_.Wall(), {2})));
+      EXPECT_EQ(Pending(*after, log), (std::vector<std::string>{"e1", "e2"}));
+    }
+    disk_->Heal();
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (!(*queue)->health().ok && std::chrono::steady_clock::now() < until) {
+      std::this_thread::yield();
+    }
+    ASSERT_TRUE((*queue)->health().ok);
+  }
+}
+
 TEST_F(FaultTest, IoErrorAsksForARestart) {
   auto queue = Open(OnFaultyDisk());
   const auto log = (*queue)->OpenLog("acme")->log;

@@ -86,12 +86,23 @@ std::vector<RejectedSegment> GoldenRejected() {
           {.first_id = 1767323046000001, .bytes = 61, .count = 1}};
 }
 
+IdMemory GoldenIds() {
+  return {.window_ms = 86400000,
+          .forget_before_ms = 1767323045678,
+          .buckets = {{.start_ms = 1767323045678, .count = 4096},
+                      {.start_ms = 1767326645678, .count = 1}}};
+}
+
 TEST(Golden, EveryRecordHasTheBytesOfTheFormat) {
   const std::map<std::string, std::string> written{
       {"entry_key", ToHex(EncodeKey(EntryKey{7, 4096}))},
       {"quarantine_key", ToHex(EncodeKey(QuarantineKey{7, 4096, 4098}))},
       {"log_key", ToHex(EncodeMetaKey(kLogPrefix, 7))},
       {"cursor_key", ToHex(EncodeMetaKey(kCursorPrefix, 7))},
+      {"id_key", ToHex(EncodeKey(IdKey{.log = 7, .id = {.high = 1, .low = 4096}}))},
+      {"id", ToHex(EncodeNumber(1767323045678))},
+      {"ids_key", ToHex(EncodeMetaKey(kIdsPrefix, 7))},
+      {"ids", ToHex(EncodeIds(GoldenIds()))},
       {"rejected_key", ToHex(EncodeMetaKey(kRejectedPrefix, 7))},
       {"version_key", ToHex(std::string(kVersionKey))},
       {"version", ToHex(EncodeNumber(2))},
@@ -115,6 +126,7 @@ TEST(Golden, StoredBytesAreRead) {
   EXPECT_EQ(*DecodeCursor(FromHex(golden["cursor"])), GoldenCursor());
   EXPECT_EQ(*DecodeLog(FromHex(golden["log"])), "acme");
   EXPECT_EQ(*DecodeRejected(FromHex(golden["rejected"])), GoldenRejected());
+  EXPECT_EQ(*DecodeIds(FromHex(golden["ids"])), GoldenIds());
   EXPECT_EQ(DecodeDeadLetter(FromHex(golden["dead_letter"]))->code, "segment_rejected");
 }
 

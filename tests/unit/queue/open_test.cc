@@ -94,7 +94,9 @@ TEST_F(OpenTest, StoreOfVersionOneIsTakenOver) {
     batch.Put(store.family(Family::kMeta), kDeadIdKey, EncodeNumber(1000));
     batch.Put(store.family(Family::kDead), EncodeKey(EntryKey{log, 1000}), EncodeDeadLetter(old));
     ASSERT_TRUE(store.Write(batch, true).ok());
-    ASSERT_TRUE(store.db().DropColumnFamily(store.family(Family::kRejected)).ok());
+    for (const Family later : {Family::kRejected, Family::kIds}) {
+      ASSERT_TRUE(store.db().DropColumnFamily(store.family(later)).ok());
+    }
   });
   for (int opening = 0; opening < 2; ++opening) {
     auto queue = Open();

@@ -46,5 +46,13 @@ TEST(RecordKey, WrongLengthsAreRefused) {
   EXPECT_EQ(DecodeMetaKey(kLogPrefix, EncodeMetaKey(kLogPrefix, 9)), 9U);
 }
 
+TEST(RecordKey, IdKeyIsTheLogAndTheId) {
+  const IdKey key{.log = 3, .id = {.high = 0x0102030405060708, .low = 9}};
+  const std::string bytes = EncodeKey(key);
+  EXPECT_EQ(bytes.size(), kIdKeyBytes);
+  EXPECT_EQ(*DecodeIdKey(bytes), key);
+  EXPECT_FALSE(DecodeIdKey(bytes.substr(1)));
+}
+
 }  // namespace
 }  // namespace gateway::queue

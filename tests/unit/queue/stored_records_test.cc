@@ -61,11 +61,21 @@ TEST(StoredRecords, RejectedRoundTrip) {
   EXPECT_TRUE(DecodeRejected(EncodeRejected({}))->empty());
 }
 
+TEST(StoredRecords, IdsRoundTrip) {
+  const IdMemory memory{
+      .window_ms = 1,
+      .forget_before_ms = -5,
+      .buckets = {{.start_ms = -5, .count = 1}, {.start_ms = 9, .count = 1ULL << 40}}};
+  EXPECT_EQ(*DecodeIds(EncodeIds(memory)), memory);
+  EXPECT_EQ(*DecodeIds(EncodeIds({})), IdMemory());
+}
+
 TEST(StoredRecords, DamagedBytesAreDataLoss) {
   const std::string bad = "\x0a\xff";  // A text that is longer than the message.
   EXPECT_EQ(DecodeLog(bad).error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(DecodeCursor(bad).error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(DecodeDeadLetter(bad).error().code, common::ErrorCode::kDataLoss);
+  EXPECT_EQ(DecodeIds("\x1a\xff").error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(DecodeRejected(bad).error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(DecodeNumber("1234").error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(*DecodeNumber(EncodeNumber(42)), 42U);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -14,6 +15,23 @@ inline pipeline::EventBlock Block(const std::vector<std::string>& texts) {
   pipeline::EventBlock block;
   for (const std::string& text : texts) block.Append(text);
   return block;
+}
+
+inline constexpr pipeline::Dedupe kDayOfIds{.window = std::chrono::hours(24), .max_ids = 100000};
+
+/// A request with an event "e<n>" for each n, whose id stands for n; 0 is an id made here.
+inline pipeline::AppendRequest WithIds(pipeline::LogId log, common::WallTime received_at,
+                                       const std::vector<std::uint64_t>& numbers,
+                                       const pipeline::Dedupe& dedupe = kDayOfIds) {
+  pipeline::AppendRequest request;
+  request.log = log;
+  request.received_at = received_at;
+  request.dedupe = dedupe;
+  for (const std::uint64_t n : numbers) {
+    request.events.Append("e" + std::to_string(n));
+    request.events.ids.push_back({.high = n == 0 ? 0U : 0x8000000000000000U, .low = n});
+  }
+  return request;
 }
 
 /// All events of `block` as one run.
