@@ -80,7 +80,6 @@ void IdLedger::LookUp(const Staged& staged, std::vector<bool>& fresh,
   for (const std::size_t i : candidates_) key_bytes_ += EncodeKey(IdKey{staged.log, ids[i]});
   keys_.clear();
   for (std::size_t i = 0; i < n; ++i) keys_.emplace_back(&key_bytes_[i * kIdKeyBytes], kIdKeyBytes);
-  for (rocksdb::PinnableSlice& value : values_) value.Reset();
   values_.resize(n);
   statuses_.resize(n);
   store_->db().MultiGet(rocksdb::ReadOptions(), store_->family(Family::kIds), n, keys_.data(),
@@ -99,6 +98,7 @@ void IdLedger::LookUp(const Staged& staged, std::vector<bool>& fresh,
       fresh[candidates_[i]] = false;
     }
   }
+  values_.clear();  // They pin blocks.
 }
 
 void IdLedger::Put(Staged& staged, const EventId& id, rocksdb::WriteBatch& batch) {

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -69,6 +70,7 @@ struct Store {
     options.write_buffer_bytes = 64 * kMiB;
     options.max_wal_bytes = 512 * kMiB;
     options.block_cache_bytes = 16 * kMiB;
+    options.max_rejected_bytes = 16 * kMiB;
     auto opened = gateway::queue::RocksQueue::Open(options, clock, registry);
     if (!opened) throw std::runtime_error(opened.error().message);
     queue = std::make_unique<tests::RunningQueue>(std::move(*opened));
@@ -169,6 +171,33 @@ BENCHMARK(Append)
     ->Args({1000, 1})
     ->Args({1000, 4})
     ->UseRealTime();
+
+/// Refused events alone, as a producer of nothing but rubbish sends them: range(0) a request.
+/// `page_us` is the time to read the first hundred that are kept.
+void AppendRejected(benchmark::State& state) {
+  Store store;
+  AppendRequest request;
+  request.log = store.log;
+  request.rejected.resize(static_cast<std::size_t>(state.range(0)),
+                          {.stage = gateway::pipeline::DeadLetterStage::kIngest,
+                           .code = "no_user_anon_id",
+                           .message = {},
+                           .event = std::string(kEventBytes, 'x'),
+                           .accepted_at = {},
+                           .dead_at = {}});
+  const double cpu_before = CpuMicros();
+  for (auto _ : state) {
+    if (!store.queue->Append(request)) throw std::runtime_error("refused");
+  }
+  Report(state, state.range(0), cpu_before);
+  const auto start = std::chrono::steady_clock::now();
+  const auto page = (*store.queue)->ReadDeadLetters(store.log, 0, 100);
+  const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
+  if (!page || page->empty()) throw std::runtime_error("nothing is kept");
+  state.counters["page_us"] = took.count();
+  state.counters["table_mib"] = static_cast<double>((*store.queue)->sizes().table_bytes) / kMiB;
+}
+BENCHMARK(AppendRejected)->Arg(1)->Arg(100)->Arg(1000)->UseRealTime();
 
 /// Gives each event an id that was never used.
 void RenewIds(AppendRequest& request) {
