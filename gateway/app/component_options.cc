@@ -18,7 +18,7 @@ constexpr std::size_t kAdminConnections = 256;
 constexpr std::uint64_t kDrainBytes = 512 * 1024;
 // Facts of the format, not policy: Segment's limit of a messageId, and a nesting far
 // beyond any real event that still fits a small stack.
-constexpr std::size_t kMaxMessageIdBytes = 100;
+constexpr std::size_t kMaxMessageIdChars = 100;
 constexpr std::uint32_t kMaxDepth = 128;
 // A batch whose envelope has a large context grows by it in every event; this many bodies'
 // worth is the most that one request may become.
@@ -58,7 +58,7 @@ ingest::IngestOptions ToIngestOptions(const config::Ingest& ingest) {
                      .max_batch_events = ingest.max_batch_events,
                      .max_batch_bytes = ingest.max_request_bytes,
                      .max_merged_bytes = ingest.max_request_bytes * kMaxMergeGrowth,
-                     .max_message_id_bytes = kMaxMessageIdBytes,
+                     .max_message_id_chars = kMaxMessageIdChars,
                      .max_depth = kMaxDepth},
           .retry_after_seconds = kRetryAfterSeconds};
 }

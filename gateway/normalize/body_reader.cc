@@ -34,6 +34,26 @@ RequestError IndexError(JsonIndex::Failure failure) {
   return Refuse("payload_too_large", "Exceed payload limit");
 }
 
+/// `first` is the first byte of the member's value.
+void NoteContextMember(std::string_view key, char first, ContextFacts& facts) {
+  switch (key.size()) {
+    case 2:
+      facts.has_ip |= key == "ip";
+      break;
+    case 6:
+      if (key == "direct") {
+        facts.has_direct = true;
+        facts.direct = first == 't';
+      }
+      break;
+    case 7:
+      facts.has_library |= key == "library";
+      break;
+    default:
+      break;
+  }
+}
+
 }  // namespace
 
 void FindKnown(std::span<const Field> fields, KnownFields& known) {
@@ -173,7 +193,7 @@ bool BodyReader::ReadMember(JsonWalker& walker, std::uint32_t depth, Field& fiel
   if (field.id == FieldId::kBatch && &item == &envelope_ && walker.Peek() == '[') {
     read = ReadItems(walker, depth);
   } else if (field.id == FieldId::kContext && walker.Peek() == '{') {
-    read = ReadContext(walker, depth, item.context_has_library);
+    read = ReadContext(walker, depth, item.context);
   } else {
     read = walker.SkipValue(depth);
   }
@@ -182,15 +202,15 @@ bool BodyReader::ReadMember(JsonWalker& walker, std::uint32_t depth, Field& fiel
   return true;
 }
 
-bool BodyReader::ReadContext(JsonWalker& walker, std::uint32_t depth, bool& has_library) {
-  has_library = false;
+bool BodyReader::ReadContext(JsonWalker& walker, std::uint32_t depth, ContextFacts& facts) {
+  facts = {};
   if (!walker.Enter(depth)) return false;
   walker.Advance();
   if (walker.Peek() != '}') {
     for (;;) {
       Span key;
       if (!walker.Key(key)) return false;
-      has_library = has_library || IsKey(key, "library");
+      NoteContextMember(KeyText(key), walker.Peek(), facts);
       if (!walker.SkipValue(depth + 1)) return false;
       if (walker.Peek() != ',') break;
       walker.Advance();
@@ -239,7 +259,5 @@ std::string_view BodyReader::KeyText(Span key) {
 }
 
 FieldId BodyReader::IdOf(Span key) { return LookupField(KeyText(key)); }
-
-bool BodyReader::IsKey(Span key, std::string_view name) { return KeyText(key) == name; }
 
 }  // namespace gateway::normalize

@@ -14,11 +14,19 @@
 
 namespace gateway::normalize {
 
+/// What a `context` says of the members that matter to the gateway.
+struct ContextFacts {
+  bool has_library = false;
+  bool has_ip = false;
+  bool has_direct = false;
+  bool direct = false;  ///< The last `direct` is true.
+};
+
 /// One event of a body (or the envelope around a batch), as found by the reader.
 struct Item {
   Span span;
   bool is_object = false;
-  bool context_has_library = false;  ///< The last `context` that is an object names one.
+  ContextFacts context;  ///< Of the last `context` that is an object.
   std::uint32_t first_field = 0;
   std::uint32_t field_count = 0;
 };
@@ -56,10 +64,9 @@ class BodyReader {
   std::optional<RequestError> ReadText(Route route, char* text, std::size_t size);
   bool ReadObject(JsonWalker& walker, std::uint32_t depth, std::vector<Field>& fields, Item& item);
   bool ReadMember(JsonWalker& walker, std::uint32_t depth, Field& field, Item& item);
-  bool ReadContext(JsonWalker& walker, std::uint32_t depth, bool& has_library);
+  bool ReadContext(JsonWalker& walker, std::uint32_t depth, ContextFacts& facts);
   bool ReadItems(JsonWalker& walker, std::uint32_t depth);
   FieldId IdOf(Span key);
-  bool IsKey(Span key, std::string_view name);
   std::string_view KeyText(Span key);
   std::optional<RequestError> CheckEnvelope() const;
   RequestError WalkError(const JsonWalker& walker) const;

@@ -8,37 +8,45 @@
 namespace gateway::normalize {
 
 void ContextMerger::Merge(const char* text, const std::uint32_t* tokens, std::uint32_t item,
-                          std::uint32_t envelope, std::string_view first_member, std::string& out) {
+                          std::uint32_t envelope, const Change& change, std::string& out) {
   text_ = text;
   tokens_ = tokens;
   members_.clear();
-  unescaped_.clear();
-  out += '{';
-  out += first_member;
-  MergeObjects(item, envelope, first_member.empty(), out);
-  out += '}';
+  unescaped_used_ = 0;
+  MergeObjects(item, envelope, change, out);
 }
 
-void ContextMerger::MergeObjects(std::uint32_t item, std::uint32_t envelope, bool first,
+void ContextMerger::MergeObjects(std::uint32_t item, std::uint32_t envelope, const Change& change,
                                  std::string& out) {
+  out += '{';
+  out += change.first_members;
+  bool first = change.first_members.empty();
   const auto comma = [&first, &out] {
     if (!first) out += ',';
     first = false;
   };
+  const auto is_dropped = [&change](std::string_view key) {
+    return !change.dropped_key.empty() && key == change.dropped_key;
+  };
   const std::size_t begin = members_.size();
-  const std::size_t end = Collect(envelope);
-  for (JsonMembers mine(text_, tokens_, item); mine.Next();) {
-    comma();
-    MergeMember(mine, Find(begin, end, Unescaped(mine.key())), out);
+  const std::size_t end = envelope == kNone ? begin : Collect(envelope);
+  if (item != kNone) {
+    for (JsonMembers mine(text_, tokens_, item); mine.Next();) {
+      const std::string_view key = Unescaped(mine.key());
+      if (is_dropped(key)) continue;
+      comma();
+      MergeMember(mine, Find(begin, end, key), out);
+    }
   }
   std::sort(members_.begin() + static_cast<std::ptrdiff_t>(begin), members_.end(),
             [](const Member& a, const Member& b) { return a.span.begin < b.span.begin; });
   for (std::size_t i = begin; i < end; ++i) {
-    if (members_[i].overridden) continue;
+    if (members_[i].overridden || is_dropped(members_[i].key)) continue;
     comma();
     out.append(text_ + members_[i].span.begin, members_[i].span.size());
   }
   members_.resize(begin);
+  out += '}';
 }
 
 void ContextMerger::MergeMember(const JsonMembers& mine, Member* theirs, std::string& out) {
@@ -51,9 +59,7 @@ void ContextMerger::MergeMember(const JsonMembers& mine, Member* theirs, std::st
   }
   const std::uint32_t envelope = theirs->value_token;  // The recursion may move members_.
   out.append(text_ + mine.member().begin, mine.value().begin - mine.member().begin);
-  out += '{';
-  MergeObjects(mine.value_token(), envelope, true, out);
-  out += '}';
+  MergeObjects(mine.value_token(), envelope, {}, out);
 }
 
 /// Pushes the members of an object, sorted by key, the last of equal keys only. Returns
@@ -83,7 +89,9 @@ ContextMerger::Member* ContextMerger::Find(std::size_t begin, std::size_t end,
 
 std::string_view ContextMerger::Unescaped(std::string_view raw) {
   if (raw.find('\\') == std::string_view::npos) return raw;
-  std::string& text = unescaped_.emplace_back();
+  if (unescaped_used_ == unescaped_.size()) unescaped_.emplace_back();
+  std::string& text = unescaped_[unescaped_used_++];
+  text.clear();
   AppendUnescaped(raw, text);
   return text;
 }

@@ -20,10 +20,18 @@ namespace gateway::normalize {
 /// depth that JsonWalker allowed. Not thread-safe; keeps its memory.
 class ContextMerger {
  public:
+  /// Stands for an object that is not there.
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+
+  struct Change {
+    std::string_view first_members = {};  ///< To write before all others.
+    std::string_view dropped_key = {};    ///< Left out of both objects, top level only.
+  };
+
   /// Appends the merged object. `item` and `envelope` are positions in the index, each of
-  /// a '{'. `first_member`, when not empty, is a member to write before all others.
+  /// a '{' (or kNone).
   void Merge(const char* text, const std::uint32_t* tokens, std::uint32_t item,
-             std::uint32_t envelope, std::string_view first_member, std::string& out);
+             std::uint32_t envelope, const Change& change, std::string& out);
 
  private:
   struct Member {
@@ -33,7 +41,8 @@ class ContextMerger {
     bool overridden = false;
   };
 
-  void MergeObjects(std::uint32_t item, std::uint32_t envelope, bool first, std::string& out);
+  void MergeObjects(std::uint32_t item, std::uint32_t envelope, const Change& change,
+                    std::string& out);
   void MergeMember(const JsonMembers& mine, Member* theirs, std::string& out);
   std::size_t Collect(std::uint32_t object);
   Member* Find(std::size_t begin, std::size_t end, std::string_view key);
@@ -41,8 +50,9 @@ class ContextMerger {
 
   const char* text_ = nullptr;
   const std::uint32_t* tokens_ = nullptr;
-  std::vector<Member> members_;  ///< A stack: each level of nesting adds its run.
-  std::deque<std::string> unescaped_;
+  std::vector<Member> members_;        ///< A stack: each level of nesting adds its run.
+  std::deque<std::string> unescaped_;  ///< Kept for their memory, from one merge to the next.
+  std::size_t unescaped_used_ = 0;
 };
 
 }  // namespace gateway::normalize

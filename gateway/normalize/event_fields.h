@@ -58,4 +58,26 @@ inline const Field* Get(const KnownFields& fields, FieldId id) {
   return fields[static_cast<std::size_t>(id)];
 }
 
+enum class ValueKind { kAbsent, kString, kNumber, kBool, kObject, kArray };
+
+/// kAbsent for no field and for null: official clients write null for "no such id".
+inline ValueKind KindOf(const Field* field, const char* text) {
+  if (field == nullptr) return ValueKind::kAbsent;
+  switch (text[field->value.begin]) {
+    case '"':
+      return ValueKind::kString;
+    case '{':
+      return ValueKind::kObject;
+    case '[':
+      return ValueKind::kArray;
+    case 'n':
+      return ValueKind::kAbsent;
+    case 't':
+    case 'f':
+      return ValueKind::kBool;
+    default:
+      return ValueKind::kNumber;
+  }
+}
+
 }  // namespace gateway::normalize

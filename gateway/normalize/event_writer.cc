@@ -3,15 +3,14 @@
 
 #include <array>
 
-#include "gateway/normalize/message_id.h"
-#include "gateway/normalize/timestamp.h"
-#include "gateway/normalize/validate.h"
-
 namespace gateway::normalize {
 namespace {
 
 constexpr std::string_view kOwnLibrary =
     R"("library":{"name":"segment-gateway","version":")" GW_VERSION R"("})";
+
+constexpr std::string_view kIp = R"("ip":")";
+constexpr std::string_view kDirect = "direct";
 
 /// Up to the value of messageId, by EventType.
 constexpr std::array<std::string_view, kEventTypes> kPrologues = {
@@ -68,32 +67,24 @@ class RunCopier {
 EventWriter::EventWriter(const Limits& limits, const BodyReader& body)
     : limits_(limits), body_(body) {}
 
-void EventWriter::Begin(const RequestContext& request, Route route, Normalized& out) {
+void EventWriter::Begin(const RequestContext& request, Route route) {
   request_ = &request;
   KnownFields known;
+  envelope_context_ = nullptr;
+  envelope_integrations_ = nullptr;
   if (route == Route::kBatch) {
     FindKnown(body_.envelope_fields(), known);
     envelope_context_ = ObjectOrNull(Get(known, FieldId::kContext), body_.text());
     envelope_integrations_ = ObjectOrNull(Get(known, FieldId::kIntegrations), body_.text());
   } else {
     FindKnown(body_.FieldsOf(body_.items().front()), known);
-    envelope_context_ = nullptr;
-    envelope_integrations_ = nullptr;
   }
-  sent_at_ = ReadSentAt(Get(known, FieldId::kSentAt), out);
+  sent_at_ = ReadTime(Get(known, FieldId::kSentAt), body_, scratch_);
+  envelope_facts_ = envelope_context_ != nullptr ? body_.envelope().context : ContextFacts{};
   envelope_size_ = 0;
   for (const Field* field : {envelope_context_, envelope_integrations_}) {
     if (field != nullptr) envelope_size_ += field->value.size();
   }
-}
-
-std::optional<common::WallTime> EventWriter::ReadSentAt(const Field* field, Normalized& out) {
-  const ValueKind kind = KindOf(field, body_.text());
-  if (kind == ValueKind::kAbsent) return std::nullopt;
-  std::optional<common::WallTime> time;
-  if (kind == ValueKind::kString) time = ReadTimestamp(body_.StringValue(*field, scratch_));
-  if (!time) out.Add(Note::kSentAtIgnored);
-  return time;
 }
 
 bool EventWriter::StripsAlways(FieldId id) const {
@@ -113,7 +104,7 @@ EventWriter::Action EventWriter::Decide(EventType type, const Field& field,
     return KindOf(&field, text) == ValueKind::kNumber ? Action::kQuote : Action::kKeep;
   }
   if (id == FieldId::kContext) {
-    const bool as_it_is = envelope_context_ == nullptr && !add_library_;
+    const bool as_it_is = envelope_context_ == nullptr && additions_.empty() && !drop_direct_;
     if (KindOf(&field, text) != ValueKind::kObject) return Action::kDrop;
     return as_it_is ? Action::kKeep : Action::kMerge;
   }
@@ -131,34 +122,55 @@ EventWriter::Action EventWriter::Decide(EventType type, const Field& field,
   return Action::kKeep;
 }
 
-std::size_t EventWriter::Write(EventType type, const Item& item, const KnownFields& known,
-                               Normalized& out) {
+/// Decides what the context of the event gets and loses.
+void EventWriter::PlanContext(const Item& item, bool has_context) {
+  const ContextFacts mine = has_context ? item.context : ContextFacts{};
+  const ContextFacts& theirs = envelope_facts_;
+  additions_.clear();
+  drop_direct_ = mine.has_direct ? mine.direct : theirs.direct;
+  const bool wants_ip = (request_->client_side || drop_direct_) && !request_->client_ip.empty() &&
+                        !mine.has_ip && !theirs.has_ip;
+  const bool wants_library = !mine.has_library && !theirs.has_library;
+  if (!wants_ip && !wants_library) return;
+  const std::size_t size = item.span.size() + envelope_size_ + kOwnFieldBytes;
+  const auto fits = [&](std::size_t more) {
+    return size + additions_.size() + more <= limits_.max_event_bytes;
+  };
+  if (wants_ip && fits(kIp.size() + request_->client_ip.size() + 1)) {
+    additions_ += kIp;
+    additions_ += request_->client_ip;
+    additions_ += '"';
+  }
+  if (wants_library && fits(kOwnLibrary.size() + 1)) {
+    if (!additions_.empty()) additions_ += ',';
+    additions_ += kOwnLibrary;
+  }
+}
+
+std::size_t EventWriter::Write(Candidate& candidate, std::string& out) {
   const char* text = body_.text();
+  const Item& item = *candidate.item;
+  const KnownFields& known = candidate.known;
   const Field* context = ObjectOrNull(Get(known, FieldId::kContext), text);
   const Field* integrations = ObjectOrNull(Get(known, FieldId::kIntegrations), text);
-  const bool has_library = (context != nullptr && item.context_has_library) ||
-                           (envelope_context_ != nullptr && body_.envelope().context_has_library);
-  add_library_ =
-      !has_library && item.span.size() + envelope_size_ + kOwnFieldBytes + kOwnLibrary.size() <=
-                          limits_.max_event_bytes;
+  PlanContext(item, context != nullptr);
 
-  std::string& bytes = out.events.bytes;
-  bytes += kPrologues[static_cast<std::size_t>(type)];
-  WriteMessageId(Get(known, FieldId::kMessageId), out);
-  bytes += R"(,"timestamp":)";
-  WriteTimestamp(Get(known, FieldId::kTimestamp), out);
+  out += kPrologues[static_cast<std::size_t>(candidate.type)];
+  WriteMessageId(candidate, out);
+  out += R"(,"timestamp":)";
+  WriteTimestamp(candidate, out);
 
-  RunCopier copier(text, bytes, false);
+  RunCopier copier(text, out, false);
   std::size_t content = item.span.size();
   const auto merge = [&](FieldId id, const Field* mine) {
     copier.Comma();
-    const std::size_t before = bytes.size();
-    WriteMerged(id, mine, bytes);
+    const std::size_t before = out.size();
+    WriteMerged(id, mine, out);
     if (mine != nullptr) content -= mine->value.end - mine->key_begin;
-    content += bytes.size() - before;
+    content += out.size() - before;
   };
   for (const Field& field : body_.FieldsOf(item)) {
-    const Action action = Decide(type, field, known);
+    const Action action = Decide(candidate.type, field, known);
     if (action == Action::kKeep) {
       copier.Keep(field);
       continue;
@@ -166,88 +178,87 @@ std::size_t EventWriter::Write(EventType type, const Item& item, const KnownFiel
     copier.Flush();
     if (action == Action::kQuote) {
       copier.Comma();
-      bytes.append(text + field.key_begin, field.value.begin - field.key_begin);
-      bytes += '"';
-      bytes += body_.Text(field.value);
-      bytes += '"';
+      out.append(text + field.key_begin, field.value.begin - field.key_begin);
+      out += '"';
+      out += body_.Text(field.value);
+      out += '"';
     } else if (action == Action::kMerge) {
       merge(field.id, &field);
     } else if (field.id == FieldId::kName || field.id == FieldId::kCategory ||
-               field.id == PayloadField(type)) {
-      if (Get(known, field.id) == &field) out.Add(Note::kEmptyFieldDropped);
+               field.id == PayloadField(candidate.type)) {
+      if (Get(known, field.id) == &field) candidate.notes.Add(Note::kEmptyFieldDropped);
     }
   }
   copier.Flush();
-  if (context == nullptr && (envelope_context_ != nullptr || add_library_)) {
+  if (context == nullptr && (envelope_context_ != nullptr || !additions_.empty())) {
     merge(FieldId::kContext, nullptr);
   }
   if (integrations == nullptr && envelope_integrations_ != nullptr) {
     merge(FieldId::kIntegrations, nullptr);
   }
-  bytes += '}';
+  out += '}';
   return content;
 }
 
 void EventWriter::WriteMerged(FieldId id, const Field* mine, std::string& out) {
   const bool is_context = id == FieldId::kContext;
   const Field* theirs = is_context ? envelope_context_ : envelope_integrations_;
-  const std::string_view library = is_context && add_library_ ? kOwnLibrary : std::string_view();
+  const std::string_view additions = is_context ? additions_ : std::string_view();
   out += is_context ? R"("context":)" : R"("integrations":)";
-  if (mine != nullptr && theirs != nullptr) {
-    merger_.Merge(body_.text(), body_.tokens(), mine->value_token, theirs->value_token, library,
-                  out);
+  const bool drops = is_context && drop_direct_;
+  if (drops || (mine != nullptr && theirs != nullptr)) {
+    const auto token = [](const Field* field) {
+      return field != nullptr ? field->value_token : ContextMerger::kNone;
+    };
+    merger_.Merge(body_.text(), body_.tokens(), token(mine), token(theirs),
+                  {.first_members = additions, .dropped_key = drops ? kDirect : ""}, out);
     return;
   }
+  // One object, whose members are copied in one piece.
   const Field* only = mine != nullptr ? mine : theirs;
   out += '{';
-  out += library;
+  out += additions;
   if (only != nullptr) {
     const bool empty = body_.text()[body_.tokens()[only->value_token + 1]] == '}';
-    if (!library.empty() && !empty) out += ',';
+    if (!additions.empty() && !empty) out += ',';
     out += body_.Text({only->value.begin + 1, only->value.end - 1});
   }
   out += '}';
 }
 
-void EventWriter::WriteMessageId(const Field* field, Normalized& out) {
-  std::string& bytes = out.events.bytes;
-  const ValueKind kind = KindOf(field, body_.text());
-  if (kind == ValueKind::kString) {
-    const std::size_t size = body_.StringValue(*field, scratch_).size();
-    if (size > 0 && size <= limits_.max_message_id_bytes) {
-      bytes += body_.Text(field->value);
-      return;
-    }
-  } else if (kind == ValueKind::kNumber && field->value.size() <= limits_.max_message_id_bytes) {
-    bytes += '"';
-    bytes += body_.Text(field->value);
-    bytes += '"';
-    return;
+void EventWriter::WriteMessageId(Candidate& candidate, std::string& out) {
+  const GivenId& id = candidate.message_id;
+  const std::string_view scope = candidate.destination->scope;
+  if (!id.usable()) {
+    if (id.state != GivenId::State::kNone) candidate.notes.Add(Note::kMessageIdReplaced);
+    AppendMessageId(out, request_->received_at, request_->random);
+  } else if (!scope.empty()) {
+    scoper_.Append(out, scope, id);
+  } else {
+    out += '"';
+    out += id.raw;
+    out += '"';
   }
-  if (kind != ValueKind::kAbsent) out.Add(Note::kMessageIdReplaced);
-  AppendMessageId(bytes, request_->received_at, request_->random);
 }
 
-void EventWriter::WriteTimestamp(const Field* field, Normalized& out) {
-  std::string& bytes = out.events.bytes;
-  const ValueKind kind = KindOf(field, body_.text());
-  if (kind == ValueKind::kAbsent) {
-    AppendTimestamp(bytes, request_->received_at);
+void EventWriter::WriteTimestamp(Candidate& candidate, std::string& out) const {
+  const GivenTime& given = candidate.timestamp;
+  if (given.state == GivenTime::State::kNone) {
+    AppendTimestamp(out, request_->received_at);
     return;
   }
-  std::optional<common::WallTime> time;
-  if (kind == ValueKind::kString) time = ReadTimestamp(body_.StringValue(*field, scratch_));
-  if (!time) out.Add(Note::kTimestampKept);
-  if (time && sent_at_) {
+  if (given.state == GivenTime::State::kUnreadable) {
+    candidate.notes.Add(Note::kTimestampKept);
+  } else if (sent_at_.state == GivenTime::State::kTime) {
     // Segment's own formula: the client's clock is wrong by as much as sentAt differs from
     // the moment of arrival.
-    const common::WallTime corrected = request_->received_at - (*sent_at_ - *time);
-    if (corrected != *time && InRange(corrected)) {
-      AppendTimestamp(bytes, corrected);
+    const common::WallTime corrected = request_->received_at - (sent_at_.time - given.time);
+    if (corrected != given.time && InRange(corrected)) {
+      AppendTimestamp(out, corrected);
       return;
     }
   }
-  bytes += body_.Text(field->value);
+  out += body_.Text(Get(candidate.known, FieldId::kTimestamp)->value);
 }
 
 std::string EventWriter::WithoutServerFields(const Item& item) const {

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <optional>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "gateway/normalize/body_reader.h"
 #include "gateway/normalize/context_merge.h"
+#include "gateway/normalize/message_id.h"
 #include "gateway/normalize/normalized.h"
+#include "gateway/normalize/timestamp.h"
+#include "gateway/normalize/validate.h"
 
 namespace gateway::normalize {
 
@@ -21,19 +24,23 @@ namespace gateway::normalize {
 ///    `traits`, null `context` and `integrations`: left out. Null ids stay, as official
 ///    clients send them; nulls inside objects always stay;
 ///  - `context` and `integrations`: merged with the envelope's. A context that names no
-///    library gets the gateway's, if the event has room for it.
+///    library gets the gateway's. Where the caller's address counts (RequestContext) one
+///    that names no `ip` gets it, and a `direct` that is true, which asked Segment for the
+///    same, goes. Both are added only where the event has room for them.
 class EventWriter {
  public:
   EventWriter(const Limits& limits, const BodyReader& body);
 
   /// Call once for each request, after it has been read.
-  void Begin(const RequestContext& request, Route route, Normalized& out);
-  /// Appends a valid event to `out.events.bytes`; returns the bytes of the item as it came
-  /// plus what merging added to it.
-  std::size_t Write(EventType type, const Item& item, const KnownFields& known, Normalized& out);
+  void Begin(const RequestContext& request, Route route);
+  /// Appends a valid event to `out`; returns the bytes of the item as it came plus what
+  /// merging added to it.
+  std::size_t Write(Candidate& candidate, std::string& out);
   /// The item without its server-owned fields, for a dead letter.
   std::string WithoutServerFields(const Item& item) const;
 
+  /// When the request was sent, by its client's clock.
+  const GivenTime& sent_at() const { return sent_at_; }
   /// Whether there is an envelope to merge, and how large it is.
   std::size_t envelope_size() const { return envelope_size_; }
 
@@ -41,21 +48,24 @@ class EventWriter {
   enum class Action { kKeep, kDrop, kQuote, kMerge };
 
   Action Decide(EventType type, const Field& field, const KnownFields& known) const;
-  void WriteMessageId(const Field* field, Normalized& out);
-  void WriteTimestamp(const Field* field, Normalized& out);
+  void WriteMessageId(Candidate& candidate, std::string& out);
+  void WriteTimestamp(Candidate& candidate, std::string& out) const;
+  void PlanContext(const Item& item, bool has_context);
   void WriteMerged(FieldId id, const Field* mine, std::string& out);
   bool StripsAlways(FieldId id) const;
-  std::optional<common::WallTime> ReadSentAt(const Field* field, Normalized& out);
 
   const Limits limits_;
   const BodyReader& body_;
   const RequestContext* request_ = nullptr;
-  std::optional<common::WallTime> sent_at_;
+  GivenTime sent_at_;
   const Field* envelope_context_ = nullptr;  ///< Objects only, else null.
   const Field* envelope_integrations_ = nullptr;
+  ContextFacts envelope_facts_;
   std::size_t envelope_size_ = 0;
-  bool add_library_ = false;  ///< To the event at hand.
+  std::string additions_;     ///< Members for the context of the event at hand.
+  bool drop_direct_ = false;  ///< From it.
   ContextMerger merger_;
+  MessageIdScoper scoper_;
   std::string scratch_;
 };
 

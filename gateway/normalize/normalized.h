@@ -37,8 +37,8 @@ struct Limits {
   /// All events of a batch after each has got the envelope's context: bounds what a small
   /// body with a big context can grow to. Only checked when there is something to merge.
   std::size_t max_merged_bytes;
-  std::size_t max_message_id_bytes;
-  std::uint32_t max_depth;  ///< Nesting of the whole body.
+  std::size_t max_message_id_chars;  ///< Code points of a messageId that is kept.
+  std::uint32_t max_depth;           ///< Nesting of the whole body.
 };
 
 /// Whom an event goes to, and how that tenant wants its events.
@@ -103,7 +103,7 @@ enum class Note : std::uint8_t {
   kTypeOverridden,     ///< The body's `type` is not what the path says.
   kMessageIdReplaced,  ///< Present, but empty, too long or of a wrong type.
   kTimestampKept,      ///< Not a timestamp: forwarded as it came.
-  kSentAtIgnored,      ///< Not a timestamp: no skew correction.
+  kSentAtIgnored,      ///< Not a timestamp: no skew correction. Of a batch, once for all.
   kNumberId,           ///< An id came as a number and was made a string.
   kEmptyFieldDropped,  ///< `name` or `category` empty; or null where Segment wants an object.
   kGroupWithoutUser,

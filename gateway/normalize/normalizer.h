@@ -27,12 +27,16 @@ namespace gateway::normalize {
 /// are refused whole; an item of a batch that is too large, as it came or with the
 /// envelope's context, is refused alone. What the gateway adds itself (message id,
 /// timestamp, type) is not counted, so that an event of exactly the limit is accepted; the
-/// library's name is added only where it fits under the limit.
+/// library's name and the caller's address are added only where they fit under the limit.
 ///
 /// Invalid JSON anywhere refuses the whole request: where one event ends is then anyone's
 /// guess. Numbers no double can hold (1e999) are invalid.
 ///
-/// Not thread-safe. Keeps its memory from request to request.
+/// Memory. The result is allocated in a few pieces of the right size, however many events
+/// there are; everything else is kept from request to request. Only refusals, and hashed
+/// messageIds within OpenSSL, allocate for each.
+///
+/// Not thread-safe.
 class Normalizer {
  public:
   explicit Normalizer(const Limits& limits);

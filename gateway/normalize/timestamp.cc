@@ -46,6 +46,15 @@ void Write2(char* at, unsigned value) {
 
 }  // namespace
 
+GivenTime ReadTime(const Field* field, const BodyReader& body, std::string& scratch) {
+  const ValueKind kind = KindOf(field, body.text());
+  if (kind == ValueKind::kAbsent) return {};
+  std::optional<common::WallTime> time;
+  if (kind == ValueKind::kString) time = ReadTimestamp(body.StringValue(*field, scratch));
+  if (!time) return {.state = GivenTime::State::kUnreadable, .time = {}};
+  return {.state = GivenTime::State::kTime, .time = *time};
+}
+
 std::optional<common::WallTime> ReadTimestamp(std::string_view text) {
   if (!HasCanonicalShape(text)) return common::ParseTimestamp(text);
   const year_month_day date(std::chrono::year(Number(text, 0, 4)),

@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "common/clock.h"
+#include "gateway/normalize/body_reader.h"
 
 namespace gateway::normalize {
+
+/// A moment as a client gave it.
+struct GivenTime {
+  enum class State : std::uint8_t { kNone, kTime, kUnreadable };
+
+  State state = State::kNone;
+  common::WallTime time;  ///< Of kTime.
+};
+
+/// `scratch` is used for a text with escapes.
+GivenTime ReadTime(const Field* field, const BodyReader& body, std::string& scratch);
 
 /// common::ParseTimestamp, with a short way for "2026-01-02T03:04:05.678Z", which nearly
 /// every client writes. Same answers for every text.

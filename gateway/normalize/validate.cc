@@ -3,22 +3,23 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 namespace gateway::normalize {
 namespace {
 
 constexpr std::uint32_t kEmptyString = 2;  // The quotes.
 
-/// An identity is a non-empty string or a number.
-std::optional<Problem> CheckId(const KnownFields& fields, FieldId id, std::string_view name,
-                               const char* text, Normalized& out) {
-  const Field* field = Get(fields, id);
+bool IsStrict(const Candidate& candidate) { return candidate.destination->strict; }
+
+/// An identity is a non-empty string or, unless the destination is strict, a number.
+std::optional<Problem> CheckId(Candidate& candidate, FieldId id, std::string_view name,
+                               const char* text) {
+  const Field* field = Get(candidate.known, id);
   switch (KindOf(field, text)) {
     case ValueKind::kAbsent:
       return std::nullopt;
     case ValueKind::kNumber:
-      out.Add(Note::kNumberId);
+      if (IsStrict(candidate)) break;
+      candidate.notes.Add(Note::kNumberId);
       return std::nullopt;
     case ValueKind::kString:
       if (field->value.size() > kEmptyString) return std::nullopt;
@@ -31,39 +32,45 @@ std::optional<Problem> CheckId(const KnownFields& fields, FieldId id, std::strin
   return Problem{"id_not_string", fmt::format("`{}` must be a string", name)};
 }
 
-std::optional<Problem> CheckIdentity(EventType type, const KnownFields& fields, const char* text,
-                                     Normalized& out) {
-  if (auto problem = CheckId(fields, FieldId::kUserId, "userId", text, out)) return problem;
-  if (auto problem = CheckId(fields, FieldId::kAnonymousId, "anonymousId", text, out)) {
+Problem Nobody() { return {"no_user_anon_id", "The event needs a `userId` or an `anonymousId`"}; }
+
+std::optional<Problem> CheckGroup(Candidate& candidate, bool someone, const char* text) {
+  if (auto problem = CheckId(candidate, FieldId::kGroupId, "groupId", text)) return problem;
+  if (KindOf(Get(candidate.known, FieldId::kGroupId), text) == ValueKind::kAbsent) {
+    return Problem{"group_id_missing", "A group call needs a `groupId`"};
+  }
+  if (someone) return std::nullopt;
+  if (IsStrict(candidate)) return Nobody();
+  candidate.notes.Add(Note::kGroupWithoutUser);
+  return std::nullopt;
+}
+
+std::optional<Problem> CheckAlias(Candidate& candidate, bool user, const char* text) {
+  if (auto problem = CheckId(candidate, FieldId::kPreviousId, "previousId", text)) return problem;
+  if (!user) return Problem{"user_id_missing", "An alias call needs a `userId`"};
+  if (KindOf(Get(candidate.known, FieldId::kPreviousId), text) != ValueKind::kAbsent) {
+    return std::nullopt;
+  }
+  if (IsStrict(candidate)) {
+    return Problem{"previous_id_missing", "An alias call needs a `previousId`"};
+  }
+  candidate.notes.Add(Note::kAliasWithoutPrevious);
+  return std::nullopt;
+}
+
+std::optional<Problem> CheckIdentity(Candidate& candidate, const char* text) {
+  if (auto problem = CheckId(candidate, FieldId::kUserId, "userId", text)) return problem;
+  if (auto problem = CheckId(candidate, FieldId::kAnonymousId, "anonymousId", text)) {
     return problem;
   }
-  const auto has = [&](FieldId id) { return KindOf(Get(fields, id), text) != ValueKind::kAbsent; };
+  const auto has = [&](FieldId id) {
+    return KindOf(Get(candidate.known, id), text) != ValueKind::kAbsent;
+  };
   const bool user = has(FieldId::kUserId);
   const bool someone = user || has(FieldId::kAnonymousId);
-  switch (type) {
-    case EventType::kGroup:
-      if (auto problem = CheckId(fields, FieldId::kGroupId, "groupId", text, out)) return problem;
-      if (!has(FieldId::kGroupId)) {
-        return Problem{"group_id_missing", "A group call needs a `groupId`"};
-      }
-      if (!someone) out.Add(Note::kGroupWithoutUser);
-      return std::nullopt;
-    case EventType::kAlias:
-      if (auto problem = CheckId(fields, FieldId::kPreviousId, "previousId", text, out)) {
-        return problem;
-      }
-      if (!user) return Problem{"user_id_missing", "An alias call needs a `userId`"};
-      if (!has(FieldId::kPreviousId)) out.Add(Note::kAliasWithoutPrevious);
-      return std::nullopt;
-    case EventType::kTrack:
-    case EventType::kIdentify:
-    case EventType::kPage:
-    case EventType::kScreen:
-      break;
-  }
-  if (!someone) {
-    return Problem{"no_user_anon_id", "The event needs a `userId` or an `anonymousId`"};
-  }
+  if (candidate.type == EventType::kGroup) return CheckGroup(candidate, someone, text);
+  if (candidate.type == EventType::kAlias) return CheckAlias(candidate, user, text);
+  if (!someone) return Nobody();
   return std::nullopt;
 }
 
@@ -74,11 +81,28 @@ std::optional<Problem> CheckObject(const Field* field, const char* text, std::st
   return Problem{code, fmt::format("`{}` must be an object", name)};
 }
 
-std::optional<Problem> CheckName(const Field* field, const char* text, std::string_view code,
-                                 std::string_view name) {
+std::optional<Problem> CheckPayload(const Candidate& candidate, const char* text) {
+  const FieldId payload = PayloadField(candidate.type);
+  const Field* field = Get(candidate.known, payload);
+  if (payload == FieldId::kProperties) {
+    return CheckObject(field, text, "properties_not_object", "properties");
+  }
+  if (payload == FieldId::kTraits) return CheckObject(field, text, "traits_not_object", "traits");
+  return std::nullopt;
+}
+
+std::optional<Problem> CheckName(const Candidate& candidate, FieldId id, const char* text,
+                                 std::string_view code, std::string_view name) {
+  const Field* field = Get(candidate.known, id);
   const ValueKind kind = KindOf(field, text);
-  if (kind == ValueKind::kAbsent || kind == ValueKind::kString) return std::nullopt;
-  return Problem{code, fmt::format("`{}` must be a string", name)};
+  if (kind == ValueKind::kAbsent) return std::nullopt;
+  if (kind != ValueKind::kString) {
+    return Problem{code, fmt::format("`{}` must be a string", name)};
+  }
+  if (IsStrict(candidate) && field->value.size() == kEmptyString) {
+    return Problem{code, fmt::format("`{}` is empty", name)};
+  }
+  return std::nullopt;
 }
 
 std::optional<Problem> CheckTrackedEvent(const Field* field, const char* text) {
@@ -91,36 +115,54 @@ std::optional<Problem> CheckTrackedEvent(const Field* field, const char* text) {
   return std::nullopt;
 }
 
+/// What compat mode replaces or passes on as it came.
+std::optional<Problem> CheckStrictly(const Candidate& candidate) {
+  switch (candidate.message_id.state) {
+    case GivenId::State::kNone:
+    case GivenId::State::kText:
+      break;
+    case GivenId::State::kNumber:
+    case GivenId::State::kUnfit:
+      return Problem{"message_id_not_string", "`messageId` must be a string that is not empty"};
+    case GivenId::State::kTooLong:
+      return Problem{"message_id_too_long", "`messageId` has too many characters"};
+  }
+  if (candidate.timestamp.state == GivenTime::State::kUnreadable) {
+    return Problem{"timestamp_not_date", "`timestamp` must be a date in ISO 8601"};
+  }
+  if (candidate.sent_at_unreadable) {
+    return Problem{"sent_at_not_date", "`sentAt` must be a date in ISO 8601"};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-std::optional<Problem> CheckEvent(EventType type, const KnownFields& fields, const char* text,
-                                  Normalized& out) {
-  if (auto problem = CheckIdentity(type, fields, text, out)) return problem;
+std::optional<Problem> CheckEvent(Candidate& candidate, const char* text) {
+  if (auto problem = CheckIdentity(candidate, text)) return problem;
+  const KnownFields& known = candidate.known;
   if (auto problem =
-          CheckObject(Get(fields, FieldId::kContext), text, "context_not_object", "context")) {
+          CheckObject(Get(known, FieldId::kContext), text, "context_not_object", "context")) {
     return problem;
   }
-  if (auto problem = CheckObject(Get(fields, FieldId::kIntegrations), text,
+  if (auto problem = CheckObject(Get(known, FieldId::kIntegrations), text,
                                  "integrations_not_object", "integrations")) {
     return problem;
   }
-  const FieldId payload = PayloadField(type);
-  if (payload == FieldId::kProperties) {
+  if (auto problem = CheckPayload(candidate, text)) return problem;
+  if (candidate.type == EventType::kTrack) {
+    if (auto problem = CheckTrackedEvent(Get(known, FieldId::kEvent), text)) return problem;
+  } else if (candidate.type == EventType::kPage || candidate.type == EventType::kScreen) {
+    if (auto problem = CheckName(candidate, FieldId::kName, text, "name_not_string", "name")) {
+      return problem;
+    }
     if (auto problem =
-            CheckObject(Get(fields, payload), text, "properties_not_object", "properties")) {
-      return problem;
-    }
-  } else if (payload == FieldId::kTraits) {
-    if (auto problem = CheckObject(Get(fields, payload), text, "traits_not_object", "traits")) {
+            CheckName(candidate, FieldId::kCategory, text, "category_not_string", "category")) {
       return problem;
     }
   }
-  if (type == EventType::kTrack) return CheckTrackedEvent(Get(fields, FieldId::kEvent), text);
-  if (type != EventType::kPage && type != EventType::kScreen) return std::nullopt;
-  if (auto problem = CheckName(Get(fields, FieldId::kName), text, "name_not_string", "name")) {
-    return problem;
-  }
-  return CheckName(Get(fields, FieldId::kCategory), text, "category_not_string", "category");
+  if (IsStrict(candidate)) return CheckStrictly(candidate);
+  return std::nullopt;
 }
 
 }  // namespace gateway::normalize

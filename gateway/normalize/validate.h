@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "gateway/normalize/body_reader.h"
 #include "gateway/normalize/event_fields.h"
+#include "gateway/normalize/message_id.h"
 #include "gateway/normalize/normalized.h"
+#include "gateway/normalize/timestamp.h"
 
 namespace gateway::normalize {
 
@@ -16,27 +20,28 @@ struct Problem {
   std::string message;
 };
 
-enum class ValueKind { kAbsent, kString, kNumber, kBool, kObject, kArray };
+/// The notes of one item, each at most once.
+class NoteSet {
+ public:
+  void Add(Note note) { bits_ |= 1U << static_cast<unsigned>(note); }
+  bool Has(Note note) const { return (bits_ >> static_cast<unsigned>(note) & 1U) != 0; }
+  bool empty() const { return bits_ == 0; }
 
-/// kAbsent for no field and for null: official clients write null for "no such id".
-inline ValueKind KindOf(const Field* field, const char* text) {
-  if (field == nullptr) return ValueKind::kAbsent;
-  switch (text[field->value.begin]) {
-    case '"':
-      return ValueKind::kString;
-    case '{':
-      return ValueKind::kObject;
-    case '[':
-      return ValueKind::kArray;
-    case 'n':
-      return ValueKind::kAbsent;
-    case 't':
-    case 'f':
-      return ValueKind::kBool;
-    default:
-      return ValueKind::kNumber;
-  }
-}
+ private:
+  std::uint32_t bits_ = 0;
+};
+
+/// An item of a request on its way to become an event.
+struct Candidate {
+  const Item* item = nullptr;
+  const Destination* destination = nullptr;  ///< Null when it has none.
+  EventType type = EventType::kTrack;
+  KnownFields known{};
+  GivenId message_id;
+  GivenTime timestamp;
+  bool sent_at_unreadable = false;  ///< That of the request.
+  NoteSet notes;
+};
 
 /// The object that holds an event's payload ("properties" or "traits"); kUnknown for alias.
 inline FieldId PayloadField(EventType type) {
@@ -62,8 +67,15 @@ inline bool IsIdentity(EventType type, FieldId id) {
 }
 
 /// Segment's server-side checks, which it reports to nobody. First problem found, or
-/// nullopt; adds to the notes of `out`. `fields` come from a validated text.
-std::optional<Problem> CheckEvent(EventType type, const KnownFields& fields, const char* text,
-                                  Normalized& out);
+/// nullopt; adds to the candidate's notes. `text` is validated; the candidate is complete
+/// and has a destination.
+///
+/// A strict destination refuses also
+///  - ids that are numbers, and a messageId that is empty, too long or no string;
+///  - a timestamp or a sentAt that is not a date;
+///  - a group call without a user, an alias call without a previousId;
+///  - an empty `name` or `category` of a page or screen.
+/// null is "absent" there too: official clients write it for ids that they have not.
+std::optional<Problem> CheckEvent(Candidate& candidate, const char* text);
 
 }  // namespace gateway::normalize

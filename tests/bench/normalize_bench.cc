@@ -21,7 +21,7 @@ constexpr Limits kLimits{.max_event_bytes = 32768,
                          .max_batch_events = 2500,
                          .max_batch_bytes = 524288,
                          .max_merged_bytes = 4 * 524288,
-                         .max_message_id_bytes = 100,
+                         .max_message_id_chars = 100,
                          .max_depth = 128};
 const common::WallTime kNow{std::chrono::milliseconds(1767323045678)};
 

@@ -31,13 +31,13 @@ constexpr Limits kWide{.max_event_bytes = 1 << 20,
                        .max_batch_events = 20,
                        .max_batch_bytes = 1 << 20,
                        .max_merged_bytes = 1 << 26,
-                       .max_message_id_bytes = 100,
+                       .max_message_id_chars = 100,
                        .max_depth = 16};
 constexpr Limits kTight{.max_event_bytes = 200,
                         .max_batch_events = 3,
                         .max_batch_bytes = 2000,
                         .max_merged_bytes = 600,
-                        .max_message_id_bytes = 100,
+                        .max_message_id_chars = 100,
                         .max_depth = 4};
 const common::WallTime kNow{std::chrono::milliseconds(1767323045678)};
 const std::set<std::string> kServerOwned = {"writeKey",          "sentAt",    "receivedAt",

@@ -29,7 +29,7 @@ TEST(ComponentOptions, TheDefaultsKeepSegmentsLimits) {
   EXPECT_EQ(ingest.limits.max_event_bytes, 32'768U);
   EXPECT_EQ(ingest.limits.max_batch_bytes, 524'288U);
   EXPECT_EQ(ingest.limits.max_batch_events, 2'500U);
-  EXPECT_EQ(ingest.limits.max_message_id_bytes, 100U);
+  EXPECT_EQ(ingest.limits.max_message_id_chars, 100U);
 }
 
 TEST(ComponentOptions, ABurstNeverLiesBelowABatch) {

@@ -82,7 +82,7 @@ class IngestServiceTest : public testing::Test {
                                                                  .max_batch_events = 2'500,
                                                                  .max_batch_bytes = 524'288,
                                                                  .max_merged_bytes = 4'000'000,
-                                                                 .max_message_id_bytes = 100,
+                                                                 .max_message_id_chars = 100,
                                                                  .max_depth = 128},
                                                       .retry_after_seconds = 3},
                                         clock_, view_, queue_, admission_, registry_);

@@ -78,6 +78,7 @@ TEST(Batch, EmptyIsNothing) {
   EXPECT_EQ(out->events.count(), 0u);
   EXPECT_TRUE(out->events.bytes.empty());
   EXPECT_TRUE(out->rejected.empty());
+  EXPECT_EQ(out->Count(Note::kEmptyBatch), 1u);
 }
 
 TEST(Batch, TheLastOfTwoBatchesCounts) {

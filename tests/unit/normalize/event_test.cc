@@ -185,7 +185,7 @@ TEST(Event, DeadLetterHoldsNoKey) {
   EXPECT_EQ(out->events.count(), 0u);
 }
 
-TEST(Event, MessageIdsAreKeptUpToAHundredBytes) {
+TEST(Event, MessageIdsAreKeptUpToAHundredCharacters) {
   const auto id_of = [](const std::string& id) {
     const std::string event =
         One(Route::kTrack, R"({"userId":"u","event":"e","messageId":)" + id + "}");
@@ -194,8 +194,15 @@ TEST(Event, MessageIdsAreKeptUpToAHundredBytes) {
   const std::string hundred(100, 'x');
   EXPECT_EQ(id_of('"' + hundred + '"'), hundred);
   EXPECT_EQ(id_of('"' + hundred + "y\""), kTestId);
-  EXPECT_EQ(id_of(R"(")" + std::string(98, 'x') + R"(\u00e4")"), std::string(98, 'x') + "\xc3\xa4");
-  EXPECT_EQ(id_of(R"(")" + std::string(99, 'x') + R"(\u00e4")"), kTestId);
+  // Characters, however many bytes or escapes each takes.
+  const std::string ninety_nine(99, 'x');
+  EXPECT_EQ(id_of('"' + ninety_nine + R"(\u00e4")"), ninety_nine + "\xc3\xa4");
+  EXPECT_EQ(id_of('"' + ninety_nine + R"(\ud83d\ude00")"), ninety_nine + "\xf0\x9f\x98\x80");
+  EXPECT_EQ(id_of('"' + hundred + R"(\u00e4")"), kTestId);
+  std::string euros;
+  for (int i = 0; i < 100; ++i) euros += "\xe2\x82\xac";
+  EXPECT_EQ(id_of('"' + euros + '"'), euros);
+  EXPECT_EQ(id_of('"' + euros + "x\""), kTestId);
   for (const char* odd : {"\"\"", "null", "{}", "true", "[1]"}) EXPECT_EQ(id_of(odd), kTestId);
   EXPECT_EQ(id_of("12"), "12");
   EXPECT_EQ(id_of(std::string(101, '1')), kTestId);

@@ -14,7 +14,7 @@ inline constexpr Limits kTestLimits{.max_event_bytes = 32768,
                                     .max_batch_events = 2500,
                                     .max_batch_bytes = 524288,
                                     .max_merged_bytes = 4 * 524288,
-                                    .max_message_id_bytes = 100,
+                                    .max_message_id_chars = 100,
                                     .max_depth = 128};
 /// 2026-01-02T03:04:05.678Z
 inline constexpr common::WallTime kTestNow{std::chrono::milliseconds(1767323045678)};
@@ -28,6 +28,18 @@ class ZeroRandom final : public common::Random {
 
 /// Names every tenant the request's own.
 inline const TenantResolver kOwnTenant = [](std::string_view) { return &kPlainDestination; };
+
+/// A request at kTestNow, to be changed by the test.
+inline RequestContext TestRequest() {
+  static ZeroRandom random;
+  return {.received_at = kTestNow, .random = random};
+}
+
+inline tl::expected<Normalized, RequestError> NormalizeAs(const RequestContext& request,
+                                                          Route route, std::string body) {
+  Normalizer normalizer(kTestLimits);
+  return normalizer.Normalize(route, body, request);
+}
 
 inline tl::expected<Normalized, RequestError> NormalizeBody(Route route, std::string body,
                                                             const Limits& limits = kTestLimits,
@@ -51,12 +63,15 @@ inline std::vector<std::string> Events(const Normalized& out) {
 }
 
 /// The event of a single call; what went wrong, when something did.
-inline std::string One(Route route, std::string body, const Limits& limits = kTestLimits,
-                       bool service_key = false) {
-  const auto out = NormalizeBody(route, std::move(body), limits, service_key);
+inline std::string OneOf(const tl::expected<Normalized, RequestError>& out) {
   if (!out) return "error " + std::string(out.error().code);
   if (!out->rejected.empty()) return "rejected " + std::string(out->rejected[0].code);
   return out->events.bytes;
+}
+
+inline std::string One(Route route, std::string body, const Limits& limits = kTestLimits,
+                       bool service_key = false) {
+  return OneOf(NormalizeBody(route, std::move(body), limits, service_key));
 }
 
 }  // namespace gateway::normalize

@@ -3,6 +3,7 @@
 // Events of a service key, each for the tenant it names.
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -93,6 +94,38 @@ TEST(Tenants, AnEventWithoutATenantIsRefusedAlone) {
   }
 }
 
+TEST(Tenants, UnknownOnesMayBePassedOver) {
+  RequestContext request = TestRequest();
+  request.own = nullptr;
+  request.tenant_of = &kDirectory;
+  request.ignore_unknown_tenant = true;
+  const auto out =
+      NormalizeAs(request, Route::kBatch,
+                  R"({"batch":[)" + Item(R"(,"tenantId":"nobody")", 1) + "," +
+                      Item(R"(,"tenantId":"globex")", 2) + "," + Item("", 3) + "," +
+                      Item(R"(,"tenantId":7)", 4) + R"(,{"type":"rubbish","tenantId":"nobody"}]})");
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->count(), 1U);
+  EXPECT_EQ(out->Count(Note::kUnknownTenantIgnored), 3U);
+  ASSERT_EQ(out->rejected.size(), 1U) << "an event without a tenantId is a mistake all the same";
+  EXPECT_EQ(out->rejected[0].code, "tenant_missing");
+  EXPECT_EQ(out->rejected[0].index, 2U);
+}
+
+TEST(Tenants, ARejectionNamesTheTenantWheneverItIsKnown) {
+  const std::string large =
+      R"({"type":"track","userId":"u","p":")" + std::string(40'000, 'x') + R"(","tenantId":)";
+  const Normalized out =
+      Build(R"({"batch":[5,)" + large + R"("globex"},)" + large + R"("nobody"}]})", false);
+  ASSERT_EQ(out.rejected.size(), 3U);
+  EXPECT_EQ(out.rejected[0].code, "event_not_object");
+  EXPECT_EQ(out.rejected[0].slot, std::nullopt);
+  EXPECT_EQ(out.rejected[1].code, "event_too_large");
+  EXPECT_EQ(out.rejected[1].slot, 1U);
+  EXPECT_EQ(out.rejected[2].code, "tenant_unknown");
+  EXPECT_EQ(out.rejected[2].slot, std::nullopt);
+}
+
 TEST(Tenants, ASingleCallMayNameItsTenant) {
   const Normalized out =
       Build(R"({"userId":"u","event":"e","n":1,"tenantId":"glob\u0065x"})", false, Route::kTrack);
@@ -108,6 +141,71 @@ TEST(Tenants, ToAnIngestKeyATenantIdIsData) {
                                Route::kBatch, nullptr);
   EXPECT_TRUE(out.elsewhere.empty());
   EXPECT_NE(out.events.bytes.find(R"("tenantId":"globex")"), std::string::npos);
+}
+
+TEST(Tenants, ManyOfThemKeepTheirOrder) {
+  std::deque<Destination> tenants;
+  const TenantResolver directory = [&](std::string_view id) -> const Destination* {
+    for (const Destination& known : tenants) {
+      if (std::to_string(known.slot) == id) return &known;
+    }
+    return &tenants.emplace_back(
+        Destination{.slot = static_cast<std::uint32_t>(std::stoul(std::string(id)))});
+  };
+  std::string body = R"({"batch":[)";
+  for (int i = 0; i < 600; ++i) {
+    body += (i == 0 ? "" : ",") +
+            Item(R"(,"tenantId":")" + std::to_string(1 + i * 7 % 200) + '"', i / 200);
+  }
+  const Normalized out = Build(body + "]}", false, Route::kBatch, &directory);
+  EXPECT_TRUE(out.rejected.empty());
+  ASSERT_EQ(out.elsewhere.size(), 200U);
+  for (std::uint32_t i = 0; i < 200; ++i) {
+    EXPECT_EQ(out.elsewhere[i].slot, i + 1);
+    EXPECT_EQ(Numbers(out.elsewhere[i].events), "012");
+  }
+}
+
+TEST(Observer, SeesWhatBecomesOfEachItemInOrder) {
+  std::vector<std::string> seen;
+  const ItemObserver observer = [&seen](const ItemReport& report) {
+    std::string line = std::to_string(report.index) + ' ';
+    line += report.destination != nullptr ? std::to_string(report.destination->slot) : "nobody";
+    for (const Note note : report.notes) line += " n" + std::to_string(static_cast<int>(note));
+    if (report.rejection != nullptr) {
+      EXPECT_EQ(report.rejection->index, report.index);
+      line += " " + std::string(report.rejection->code);
+    }
+    line += " " + std::string(report.event);
+    seen.push_back(line);
+  };
+  RequestContext request = TestRequest();
+  request.tenant_of = &kDirectory;
+  request.ignore_unknown_tenant = true;
+  request.observer = &observer;
+  constexpr char kTail[] = R"(,"timestamp":"2026-01-02T03:04:05.678Z","userId":)";
+  const auto out = NormalizeAs(
+      request, Route::kBatch,
+      R"({"batch":[{"type":"page","userId":1,"messageId":"a","context":{"library":0}},)"
+      R"({"type":"page"},7,{"type":"page","tenantId":"nobody"},)"
+      R"({"type":"page","userId":"u","messageId":"b","tenantId":"globex","context":{"library":0}},)"
+      R"({"type":"group","groupId":5,"messageId":"c","context":{"library":0}}]})");
+  ASSERT_TRUE(out);
+  const auto note = [](Note which) { return " n" + std::to_string(static_cast<int>(which)); };
+  const std::string_view context = R"(,"context":{"library":0}})";
+  ASSERT_EQ(seen.size(), 6U);
+  EXPECT_EQ(seen[0], "0 0" + note(Note::kNumberId) + R"( {"type":"page","messageId":"a")" + kTail +
+                         "\"1\"" + std::string(context));
+  EXPECT_EQ(seen[1], "1 0 no_user_anon_id ");
+  EXPECT_EQ(seen[2], "2 0 event_not_object ");
+  EXPECT_EQ(seen[3], "3 nobody" + note(Note::kUnknownTenantIgnored) + " ");
+  EXPECT_EQ(seen[4], R"(4 1 {"type":"page","messageId":"b")" + std::string(kTail) + "\"u\"" +
+                         std::string(context));
+  EXPECT_EQ(seen[5],
+            "5 0" + note(Note::kNumberId) + note(Note::kGroupWithoutUser) +
+                R"( {"type":"group","messageId":"c","timestamp":"2026-01-02T03:04:05.678Z",)" +
+                R"("groupId":"5")" + std::string(context));
+  EXPECT_EQ(out->Count(Note::kNumberId), 2U);
 }
 
 TEST(Merging, AnEnvelopeOfEqualKeysIsChargedForEveryEventThatReadsIt) {
