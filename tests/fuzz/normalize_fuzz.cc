@@ -1,30 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 // Differential fuzzing of gateway/normalize against nlohmann-json: the same verdict on
-// what is JSON, and events that are equal by value to what a plain model makes of the
-// input. First byte: route (low three bits), 0x40 service key, 0x80 tight limits.
-#include <fmt/format.h>
-
+// what is JSON, and events that are equal by value to what a plain model (event_model.h)
+// makes of the input. First byte: route (low three bits), 0x40 service key, 0x80 tight
+// limits; second byte: what the caller and its tenant ask for (ReadOptions); the rest is
+// the body.
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
-#include "common/strings.h"
 #include "gateway/normalize/normalizer.h"
+#include "tests/fuzz/event_model.h"
 
 namespace {
 
-using gateway::normalize::EventType;
-using gateway::normalize::EventTypeName;
+using fuzz::At;
+using fuzz::Expected;
+using fuzz::NotObject;
+using fuzz::Options;
+using fuzz::Require;
+using gateway::normalize::ItemObserver;
+using gateway::normalize::ItemReport;
 using gateway::normalize::Limits;
 using gateway::normalize::Normalized;
 using gateway::normalize::Normalizer;
-using gateway::normalize::ParseEventType;
-using gateway::normalize::RequestError;
+using gateway::normalize::Note;
 using gateway::normalize::Route;
+using gateway::normalize::TenantResolver;
+using gateway::pipeline::EventBlock;
+using gateway::pipeline::EventId;
 using nlohmann::json;
 
 constexpr Limits kWide{.max_event_bytes = 1 << 20,
@@ -39,15 +45,6 @@ constexpr Limits kTight{.max_event_bytes = 200,
                         .max_merged_bytes = 600,
                         .max_message_id_chars = 100,
                         .max_depth = 4};
-const common::WallTime kNow{std::chrono::milliseconds(1767323045678)};
-const std::set<std::string> kServerOwned = {"writeKey",          "sentAt",    "receivedAt",
-                                            "originalTimestamp", "projectId", "version"};
-
-void Require(bool condition, const char* what) {
-  if (condition) return;
-  std::fprintf(stderr, "broken: %s\n", what);
-  std::abort();
-}
 
 /// Nesting of valid JSON; from the text, since a DOM forgets values of repeated keys.
 unsigned DepthOf(std::string_view text) {
@@ -68,187 +65,40 @@ unsigned DepthOf(std::string_view text) {
     }
   }
   return deepest;
-}
-
-const json kNull;
-
-const json& At(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found == object.end() ? kNull : *found;
-}
-
-bool BadId(const json& id) {
-  return !id.is_null() && !id.is_number() &&
-         !(id.is_string() && !id.get_ref<const std::string&>().empty());
-}
-
-bool NotObject(const json& value) { return !value.is_null() && !value.is_object(); }
-
-/// The code of the first rule an item breaks, "" when none. Sets `type`.
-std::string ExpectedCode(const json& item, Route route, EventType& type) {
-  if (!item.is_object()) return "event_not_object";
-  if (route == Route::kBatch) {
-    const json& named = At(item, "type");
-    if (named.is_null()) return "type_missing";
-    const auto parsed = named.is_string() ? ParseEventType(named.get<std::string>()) : std::nullopt;
-    if (!parsed) return "type_unknown";
-    type = *parsed;
-  } else {
-    type = static_cast<EventType>(route);
-  }
-  const bool user = !At(item, "userId").is_null();
-  if (BadId(At(item, "userId")) || BadId(At(item, "anonymousId"))) return "id_not_string";
-  if (type == EventType::kGroup) {
-    if (BadId(At(item, "groupId"))) return "id_not_string";
-    if (At(item, "groupId").is_null()) return "group_id_missing";
-  } else if (type == EventType::kAlias) {
-    if (BadId(At(item, "previousId"))) return "id_not_string";
-    if (!user) return "user_id_missing";
-  } else if (!user && At(item, "anonymousId").is_null()) {
-    return "no_user_anon_id";
-  }
-  if (NotObject(At(item, "context"))) return "context_not_object";
-  if (NotObject(At(item, "integrations"))) return "integrations_not_object";
-  const bool page = type == EventType::kPage || type == EventType::kScreen;
-  if ((page || type == EventType::kTrack) && NotObject(At(item, "properties"))) {
-    return "properties_not_object";
-  }
-  if ((type == EventType::kIdentify || type == EventType::kGroup) &&
-      NotObject(At(item, "traits"))) {
-    return "traits_not_object";
-  }
-  if (type == EventType::kTrack) {
-    const json& event = At(item, "event");
-    if (event.is_null() || event == "") return "event_not_defined";
-    if (!event.is_string()) return "event_not_string";
-  }
-  if (page && !At(item, "name").is_null() && !At(item, "name").is_string())
-    return "name_not_string";
-  if (page && !At(item, "category").is_null() && !At(item, "category").is_string()) {
-    return "category_not_string";
-  }
-  return "";
-}
-
-json Merge(const json& envelope, const json& item) {
-  json merged = envelope;
-  for (const auto& [key, value] : item.items()) {
-    const auto found = merged.find(key);
-    const bool both = found != merged.end() && found->is_object() && value.is_object();
-    merged[key] = both ? Merge(*found, value) : value;
-  }
-  return merged;
-}
-
-void CheckMessageId(const json& given, const json& written) {
-  Require(written.is_string(), "messageId is a string");
-  const auto& id = written.get_ref<const std::string&>();
-  Require(!id.empty() && id.size() <= 100, "messageId has 1 to 100 bytes");
-  if (given.is_string() && !given.get_ref<const std::string&>().empty() &&
-      given.get_ref<const std::string&>().size() <= 100) {
-    Require(given == written, "messageId is kept");
-  }
-}
-
-void CheckTimestamp(const json& given, const json& sent_at, const json& written) {
-  if (given.is_null()) {
-    Require(written == common::FormatTimestamp(kNow), "timestamp is the time of arrival");
-    return;
-  }
-  const auto parse = [](const json& value) {
-    return value.is_string() ? common::ParseTimestamp(value.get<std::string>()) : std::nullopt;
-  };
-  const auto time = parse(given);
-  const auto sent = parse(sent_at);
-  if (time && sent) {
-    const common::WallTime corrected = kNow - (*sent - *time);
-    const std::string text = common::FormatTimestamp(corrected);
-    if (corrected != *time && text.size() == 24 && text[0] != '-') {
-      Require(written == text, "timestamp is corrected");
-      return;
-    }
-  }
-  Require(given == written, "timestamp is kept");
-}
-
-/// Ids that came as numbers are strings that read as the same number.
-void CheckIds(json& expected, const json& written, EventType type) {
-  for (const char* id : {"userId", "anonymousId", "groupId", "previousId"}) {
-    if (id == std::string_view("groupId") && type != EventType::kGroup) continue;
-    if (id == std::string_view("previousId") && type != EventType::kAlias) continue;
-    if (!At(expected, id).is_number()) continue;
-    Require(At(written, id).is_string(), "a number id became a string");
-    Require(json::parse(At(written, id).get<std::string>()) == expected[id], "with its digits");
-    expected[id] = written[id];
-  }
-}
-
-void CheckEvent(const json& item, const json& envelope, EventType type, bool service_key,
-                const json& sent_at, std::string_view text) {
-  std::multiset<std::string> keys;
-  const auto count_keys = [&keys](int depth, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::key && depth == 1) keys.insert(parsed.get<std::string>());
-    return true;
-  };
-  const json written = json::parse(text, count_keys, false);
-  Require(written.is_object(), "an event is an object");
-  for (const char* key : {"type", "messageId", "timestamp"}) {
-    Require(keys.count(key) == 1, "one of each known field");
-  }
-  for (const char* key : {"userId", "anonymousId", "context", "integrations", "event"}) {
-    Require(keys.count(key) <= 1, "at most one of each known field");
-  }
-  CheckMessageId(At(item, "messageId"), written["messageId"]);
-  CheckTimestamp(At(item, "timestamp"), sent_at, written["timestamp"]);
-
-  json expected = item;
-  for (const std::string& key : kServerOwned) expected.erase(key);
-  if (service_key) expected.erase("tenantId");
-  expected["type"] = EventTypeName(type);
-  expected["messageId"] = written["messageId"];
-  expected["timestamp"] = written["timestamp"];
-  CheckIds(expected, written, type);
-  const bool page = type == EventType::kPage || type == EventType::kScreen;
-  const bool traits = type == EventType::kIdentify || type == EventType::kGroup;
-  if ((page || type == EventType::kTrack) && At(expected, "properties").is_null()) {
-    expected.erase("properties");
-  }
-  if (traits && At(expected, "traits").is_null()) expected.erase("traits");
-  for (const char* key : {"name", "category"}) {
-    if (page && (At(expected, key).is_null() || At(expected, key) == "")) expected.erase(key);
-  }
-  const auto object = [](const json& value) { return value.is_object() ? value : json::object(); };
-  json context = Merge(object(At(envelope, "context")), object(At(item, "context")));
-  if (!context.contains("library")) {
-    context["library"] = {{"name", "segment-gateway"}, {"version", GW_VERSION}};
-  }
-  expected["context"] = context;
-  expected.erase("integrations");
-  if (At(item, "integrations").is_object() || At(envelope, "integrations").is_object()) {
-    expected["integrations"] =
-        Merge(object(At(envelope, "integrations")), object(At(item, "integrations")));
-  }
-  Require(expected == written, "an event equals its input but for owned fields");
-}
-
-/// Block layout, and every text valid: holds under any limits.
-void CheckShape(const Normalized& out, std::size_t items) {
-  Require(out.events.count() + out.rejected.size() == items, "every item is accounted for");
+}  /// The texts of a block, whose layout is checked.
+std::vector<std::string_view> TextsOf(const EventBlock& block, bool collects_ids) {
+  std::vector<std::string_view> texts;
+  const std::string_view bytes = block.bytes;
   std::size_t at = 0;
-  for (std::size_t i = 0; i < out.events.count(); ++i) {
-    if (i > 0) Require(out.events.bytes[at++] == ',', "a comma between events");
-    Require(json::accept(out.events.bytes.substr(at, out.events.sizes[i])), "events are JSON");
-    at += out.events.sizes[i];
+  for (std::size_t i = 0; i < block.count(); ++i) {
+    if (i > 0) Require(bytes[at++] == ',', "a comma between events");
+    texts.push_back(bytes.substr(at, block.sizes[i]));
+    Require(json::accept(texts.back()), "events are JSON");
+    at += block.sizes[i];
   }
-  Require(at == out.events.bytes.size(), "sizes cover the block");
+  Require(at == bytes.size(), "sizes cover the block");
+  Require(block.ids.size() == (collects_ids ? block.count() : 0), "an id an event, or none");
+  return texts;
+}
+
+/// What is counted adds up, and no refused event holds a secret: under any limits.
+void CheckShape(const Normalized& out, std::size_t items, const Options& options) {
+  TextsOf(out.events, options.own.collect_ids && out.events.count() > 0);
+  for (const auto& block : out.elsewhere) {
+    Require(block.slot == 1 && block.events.count() > 0, "blocks hold events");
+    TextsOf(block.events, options.elsewhere.collect_ids);
+  }
+  Require(out.elsewhere.size() <= 1, "one block a slot");
+  Require(out.count() + out.rejected.size() + out.Count(Note::kUnknownTenantIgnored) == items,
+          "every item is accounted for");
   std::size_t typed = 0;
   for (const auto n : out.by_type) typed += n;
-  Require(typed == out.events.count(), "counts by type add up");
+  Require(typed == out.count(), "counts by type add up");
   for (const auto& rejection : out.rejected) {
     const json event = json::parse(rejection.event, nullptr, false);
     Require(!event.is_discarded(), "a dead letter is JSON");
     if (!event.is_object()) continue;
-    for (const std::string& key : kServerOwned) {
+    for (const std::string& key : fuzz::kServerOwned) {
       Require(!event.contains(key), "a dead letter holds no server-owned field");
     }
   }
@@ -260,51 +110,62 @@ bool ShouldParse(const json& body, Route route, std::string_view text) {
   return At(body, "batch").is_array() && !NotObject(At(body, "context")) &&
          !NotObject(At(body, "integrations"));
 }
+/// Events of one slot, handed out in order.
+struct Column {
+  std::vector<std::string_view> texts;
+  const std::vector<EventId>* ids = nullptr;
+  std::size_t next = 0;
+};
 
-void CheckEvents(const json& body, Route route, bool service_key, const Normalized& out) {
+void CheckEvents(const json& body, Route route, const Options& options, const Normalized& out,
+                 const std::vector<std::string>& reports) {
   const bool batch = route == Route::kBatch;
   const json items = batch ? body["batch"] : json::array({body});
-  CheckShape(out, items.size());
-  std::size_t at = 0;
-  std::size_t event = 0;
+  CheckShape(out, items.size(), options);
+  Require(reports.size() == items.size(), "every item is reported");
+  Column columns[2];
+  columns[0] = {TextsOf(out.events, !out.events.ids.empty()), &out.events.ids};
+  for (const auto& block : out.elsewhere) {
+    columns[1] = {TextsOf(block.events, !block.events.ids.empty()), &block.events.ids};
+  }
+  const json envelope = batch ? body : json::object();
+  const json& sent_at = At(body, "sentAt");
   std::size_t rejection = 0;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    EventType type = EventType::kTrack;
-    std::string code = ExpectedCode(items[i], route, type);
-    if (service_key && items[i].is_object()) {
-      const json& tenant = At(items[i], "tenantId");
-      if (!tenant.is_null() && !tenant.is_string()) code = "tenant_unknown";
-    }
-    if (!code.empty()) {
+    const Expected expected = fuzz::Expect(items[i], sent_at, route, options);
+    if (!expected.code.empty()) {
       Require(rejection < out.rejected.size() && out.rejected[rejection].index == i &&
-                  out.rejected[rejection].code == code,
+                  out.rejected[rejection].code == expected.code,
               "the same rule refuses");
+      const auto slot = out.rejected[rejection].slot;
+      Require(slot.has_value() == (expected.to != nullptr), "a rejection knows whose it is");
+      if (slot) Require(*slot == expected.to->slot, "and names no one else");
+      Require(reports[i] == expected.code, "a refusal is reported");
       ++rejection;
       continue;
     }
-    Require(event < out.events.count(), "a good event is accepted");
-    if (event > 0) ++at;
-    const std::uint32_t size = out.events.sizes[event++];
-    CheckEvent(items[i], batch ? body : json::object(), type, service_key, At(body, "sentAt"),
-               std::string_view(out.events.bytes).substr(at, size));
-    at += size;
+    if (expected.to == nullptr) {
+      Require(reports[i].empty(), "nothing becomes of what is passed over");
+      continue;
+    }
+    Column& column = columns[expected.to->slot];
+    Require(column.next < column.texts.size(), "a good event is accepted");
+    const EventId* id = column.ids->empty() ? nullptr : &(*column.ids)[column.next];
+    const std::string_view text = column.texts[column.next++];
+    Require(reports[i] == text, "the report has the final text");
+    fuzz::CheckEvent({items[i], envelope, sent_at, expected.type, *expected.to}, options, text, id);
   }
 }
-
-/// Every tenant is the request's own, so that all events stay in one block.
-const gateway::normalize::TenantResolver kOwnTenant = [](std::string_view) {
-  return &gateway::normalize::kPlainDestination;
-};
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  if (size == 0) return 0;
+  if (size < 2) return 0;
   const std::uint8_t control = data[0];
   const Route route = static_cast<Route>(std::min(control & 7, 6));
-  const bool service_key = (control & 0x40U) != 0;
+  const Options options = fuzz::ReadOptions(control, data[1]);
   const bool tight = (control & 0x80U) != 0;
-  std::string body(reinterpret_cast<const char*>(data + 1), size - 1);
+  std::string body(reinterpret_cast<const char*>(data + 2), size - 2);
 
   static Normalizer wide_normalizer(kWide);
   static Normalizer tight_normalizer(kTight);
@@ -328,14 +189,26 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Require(normalizer.write_key().has_value() == has_key, "the write key is found");
   if (has_key) Require(*normalizer.write_key() == key.get<std::string>(), "and it is the last");
 
-  const auto out = normalizer.Build(
-      {.received_at = kNow, .random = random, .tenant_of = service_key ? &kOwnTenant : nullptr});
+  std::vector<std::string> reports;
+  const ItemObserver observer = [&reports](const ItemReport& report) {
+    Require(report.index == reports.size(), "items are reported in order");
+    reports.emplace_back(report.rejection != nullptr ? report.rejection->code : report.event);
+  };
+  const TenantResolver tenant_of = [&options](std::string_view id) { return options.Find(id); };
+  const auto out = normalizer.Build({.received_at = fuzz::kNow,
+                                     .random = random,
+                                     .own = options.has_own ? &options.own : nullptr,
+                                     .tenant_of = options.service_key ? &tenant_of : nullptr,
+                                     .ignore_unknown_tenant = options.ignore_unknown,
+                                     .client_ip = options.has_ip ? fuzz::kClientIp : "",
+                                     .client_side = options.client_side,
+                                     .observer = &observer});
   if (tight) {
-    if (out) CheckShape(*out, route == Route::kBatch ? model["batch"].size() : 1);
+    if (out) CheckShape(*out, route == Route::kBatch ? model["batch"].size() : 1, options);
     return 0;
   }
   Require(ShouldParse(model, route, body), "bad input is refused");
   Require(out.has_value(), "what is read is built");
-  CheckEvents(model, route, service_key, *out);
+  CheckEvents(model, route, options, *out, reports);
   return 0;
 }
