@@ -56,9 +56,15 @@ void NoteContextMember(std::string_view key, char first, ContextFacts& facts) {
 
 }  // namespace
 
-void FindKnown(std::span<const Field> fields, KnownFields& known) {
+bool FindKnown(std::span<const Field> fields, KnownFields& known) {
   known.fill(nullptr);
-  for (const Field& field : fields) known[static_cast<std::size_t>(field.id)] = &field;
+  bool repeats = false;
+  for (const Field& field : fields) {
+    const Field*& place = known[static_cast<std::size_t>(field.id)];
+    repeats |= place != nullptr && field.id != FieldId::kUnknown;
+    place = &field;
+  }
+  return repeats;
 }
 
 BodyReader::BodyReader(const Limits& limits) : limits_(limits), closers_(limits.max_depth + 1) {}
@@ -102,20 +108,18 @@ std::optional<RequestError> BodyReader::ReadText(Route route, char* text, std::s
                   fmt::format("Invalid JSON: bad escape at byte {}", *escapes.invalid));
   }
   JsonWalker walker(text_, index_.tokens(), limits_.max_depth, closers_);
-  if (walker.Peek() != '{') return Refuse("not_an_object", "The body must be a JSON object");
-  bool read = false;
+  const Token first = walker.first();
+  if (walker.At(first) != '{') return Refuse("not_an_object", "The body must be a JSON object");
+  Token end = nullptr;
   if (route == Route::kBatch) {
-    read = ReadObject(walker, 0, envelope_fields_, envelope_);
+    end = ReadObject(walker, first, 0, envelope_fields_, envelope_);
   } else {
-    Item item;
-    read = ReadObject(walker, 0, fields_, item);
-    items_.push_back(item);
+    end = ReadObject(walker, first, 0, fields_, items_.emplace_back());
   }
-  if (!read) return WalkError(walker);
-  if (walker.index() != index_.count()) {
-    return Refuse(
-        "invalid_json",
-        fmt::format("Invalid JSON: more text after the object, at byte {}", walker.offset()));
+  if (end == nullptr) return WalkError(walker);
+  if (walker.Index(end) != index_.count()) {
+    return Refuse("invalid_json",
+                  fmt::format("Invalid JSON: more text after the object, at byte {}", *end));
   }
   return route == Route::kBatch ? CheckEnvelope() : std::nullopt;
 }
@@ -155,99 +159,100 @@ RequestError BodyReader::WalkError(const JsonWalker& walker) const {
   }
   if (walker.failure() == JsonWalker::Failure::kTooDeep) {
     return Refuse("too_deep", fmt::format("The body nests deeper than {} levels, at byte {}",
-                                          limits_.max_depth, walker.offset()));
+                                          limits_.max_depth, walker.failed_at()));
   }
-  return Refuse("invalid_json", fmt::format("Invalid JSON at byte {}", walker.offset()));
+  return Refuse("invalid_json", fmt::format("Invalid JSON at byte {}", walker.failed_at()));
 }
 
-bool BodyReader::ReadObject(JsonWalker& walker, std::uint32_t depth, std::vector<Field>& fields,
-                            Item& item) {
+Token BodyReader::ReadObject(JsonWalker& walker, Token t, std::uint32_t depth,
+                             std::vector<Field>& fields, Item& item) {
   item.is_object = true;
-  item.span.begin = walker.offset();
+  item.span.begin = *t;
   item.first_field = static_cast<std::uint32_t>(fields.size());
-  if (!walker.Enter(depth)) return false;
-  walker.Advance();
-  if (walker.Peek() != '}') {
-    for (;;) {
-      // Filled in place: a copy would wait for the stores of its parts.
-      if (!ReadMember(walker, depth + 1, fields.emplace_back(), item)) return false;
-      if (walker.Peek() != ',') break;
-      walker.Advance();
-    }
-    if (walker.Peek() != '}') return walker.Fail();
-  }
-  item.span.end = walker.offset() + 1;
-  item.field_count = static_cast<std::uint32_t>(fields.size()) - item.first_field;
-  walker.Advance();
-  return true;
-}
-
-bool BodyReader::ReadMember(JsonWalker& walker, std::uint32_t depth, Field& field, Item& item) {
-  Span key;
-  if (!walker.Key(key)) return false;
-  field.id = IdOf(key);
-  field.key_begin = key.begin;
-  field.value.begin = walker.offset();
-  field.value_token = walker.index();
-  bool read = false;
-  if (field.id == FieldId::kBatch && &item == &envelope_ && walker.Peek() == '[') {
-    read = ReadItems(walker, depth);
-  } else if (field.id == FieldId::kContext && walker.Peek() == '{') {
-    read = ReadContext(walker, depth, item.context);
-  } else {
-    read = walker.SkipValue(depth);
-  }
-  if (!read) return false;
-  field.value.end = walker.EndOfValue();
-  return true;
-}
-
-bool BodyReader::ReadContext(JsonWalker& walker, std::uint32_t depth, ContextFacts& facts) {
-  facts = {};
-  if (!walker.Enter(depth)) return false;
-  walker.Advance();
-  if (walker.Peek() != '}') {
+  t = walker.Enter(t, depth);
+  if (t == nullptr) return nullptr;
+  if (walker.At(t) != '}') {
     for (;;) {
       Span key;
-      if (!walker.Key(key)) return false;
-      NoteContextMember(KeyText(key), walker.Peek(), facts);
-      if (!walker.SkipValue(depth + 1)) return false;
-      if (walker.Peek() != ',') break;
-      walker.Advance();
+      t = walker.Key(t, key);
+      if (t == nullptr) return nullptr;
+      const FieldId id = LookupField(KeyText(key));
+      // Filled in place: a copy would wait for the stores of its parts. Found again by its
+      // number, since the items of a batch are read in between.
+      const std::size_t at = fields.size();
+      fields.emplace_back(Field{
+          .id = id, .key_begin = key.begin, .value = {*t, *t}, .value_token = walker.Index(t)});
+      t = ReadValue(walker, t, depth + 1, id, item);
+      if (t == nullptr) return nullptr;
+      fields[at].value.end = walker.EndOfValue(t);
+      if (walker.At(t) != ',') break;
+      ++t;
     }
-    if (walker.Peek() != '}') return walker.Fail();
+    if (walker.At(t) != '}') return walker.Fail(t);
   }
-  walker.Advance();
-  return true;
+  item.span.end = *t + 1;
+  item.field_count = static_cast<std::uint32_t>(fields.size()) - item.first_field;
+  return t + 1;
 }
 
-bool BodyReader::ReadItems(JsonWalker& walker, std::uint32_t depth) {
+Token BodyReader::ReadValue(JsonWalker& walker, Token t, std::uint32_t depth, FieldId id,
+                            Item& item) {
+  const char first = walker.At(t);
+  if (first == '{' && id == FieldId::kContext) return ReadContext(walker, t, depth, item.context);
+  if (first == '[' && id == FieldId::kBatch && &item == &envelope_) {
+    return ReadItems(walker, t, depth);
+  }
+  return walker.SkipValue(t, depth);
+}
+
+Token BodyReader::ReadContext(JsonWalker& walker, Token t, std::uint32_t depth,
+                              ContextFacts& facts) {
+  facts = {};
+  t = walker.Enter(t, depth);
+  if (t == nullptr) return nullptr;
+  if (walker.At(t) != '}') {
+    for (;;) {
+      Span key;
+      t = walker.Key(t, key);
+      if (t == nullptr) return nullptr;
+      NoteContextMember(KeyText(key), walker.At(t), facts);
+      t = walker.SkipValue(t, depth + 1);
+      if (t == nullptr) return nullptr;
+      if (walker.At(t) != ',') break;
+      ++t;
+    }
+    if (walker.At(t) != '}') return walker.Fail(t);
+  }
+  return t + 1;
+}
+
+Token BodyReader::ReadItems(JsonWalker& walker, Token t, std::uint32_t depth) {
   // A second `batch` replaces the first, as any JSON reader has it.
   items_.clear();
   fields_.clear();
-  if (!walker.Enter(depth)) return false;
-  walker.Advance();
-  if (walker.Peek() != ']') {
+  t = walker.Enter(t, depth);
+  if (t == nullptr) return nullptr;
+  if (walker.At(t) != ']') {
     for (;;) {
       if (items_.size() == limits_.max_batch_events) {
         too_many_items_ = true;
-        return false;
+        return walker.Fail(t);
       }
       Item& item = items_.emplace_back();
-      if (walker.Peek() == '{') {
-        if (!ReadObject(walker, depth + 1, fields_, item)) return false;
+      if (walker.At(t) == '{') {
+        t = ReadObject(walker, t, depth + 1, fields_, item);
       } else {
-        item.span.begin = walker.offset();
-        if (!walker.SkipValue(depth + 1)) return false;
-        item.span.end = walker.EndOfValue();
+        item.span.begin = *t;
+        t = walker.SkipValue(t, depth + 1);
+        if (t != nullptr) item.span.end = walker.EndOfValue(t);
       }
-      if (walker.Peek() != ',') break;
-      walker.Advance();
+      if (t == nullptr) return nullptr;
+      if (walker.At(t) != ',') break;
+      ++t;
     }
-    if (walker.Peek() != ']') return walker.Fail();
+    if (walker.At(t) != ']') return walker.Fail(t);
   }
-  walker.Advance();
-  return true;
+  return t + 1;
 }
 
 std::string_view BodyReader::KeyText(Span key) {
@@ -257,7 +262,5 @@ std::string_view BodyReader::KeyText(Span key) {
   AppendUnescaped(raw, key_scratch_);
   return key_scratch_;
 }
-
-FieldId BodyReader::IdOf(Span key) { return LookupField(KeyText(key)); }
 
 }  // namespace gateway::normalize

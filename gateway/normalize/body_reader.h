@@ -62,11 +62,11 @@ class BodyReader {
 
  private:
   std::optional<RequestError> ReadText(Route route, char* text, std::size_t size);
-  bool ReadObject(JsonWalker& walker, std::uint32_t depth, std::vector<Field>& fields, Item& item);
-  bool ReadMember(JsonWalker& walker, std::uint32_t depth, Field& field, Item& item);
-  bool ReadContext(JsonWalker& walker, std::uint32_t depth, ContextFacts& facts);
-  bool ReadItems(JsonWalker& walker, std::uint32_t depth);
-  FieldId IdOf(Span key);
+  Token ReadObject(JsonWalker& walker, Token t, std::uint32_t depth, std::vector<Field>& fields,
+                   Item& item);
+  Token ReadValue(JsonWalker& walker, Token t, std::uint32_t depth, FieldId id, Item& item);
+  Token ReadContext(JsonWalker& walker, Token t, std::uint32_t depth, ContextFacts& facts);
+  Token ReadItems(JsonWalker& walker, Token t, std::uint32_t depth);
   std::string_view KeyText(Span key);
   std::optional<RequestError> CheckEnvelope() const;
   RequestError WalkError(const JsonWalker& walker) const;
@@ -85,7 +85,8 @@ class BodyReader {
   std::string key_scratch_;
 };
 
-/// Fills `known` with the fields of one object; the last of equal keys wins.
-void FindKnown(std::span<const Field> fields, KnownFields& known);
+/// Fills `known` with the fields of one object; the last of equal keys wins. Returns
+/// whether a known key comes twice.
+bool FindKnown(std::span<const Field> fields, KnownFields& known);
 
 }  // namespace gateway::normalize

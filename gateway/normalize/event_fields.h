@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "gateway/normalize/json_walk.h"
@@ -40,8 +41,88 @@ inline constexpr std::size_t kFieldIds = 23;
 
 inline bool IsServerOwned(FieldId id) { return id >= FieldId::kWriteKey; }
 
+namespace internal {
+
+struct FieldName {
+  std::string_view name;
+  FieldId id = FieldId::kUnknown;
+};
+
+inline constexpr std::size_t kShortestName = 4;
+inline constexpr std::size_t kLongestName = 17;
+inline constexpr std::size_t kNameSlots = 64;
+
+/// Of a key of kShortestName to kLongestName bytes. No two names share a slot.
+constexpr std::size_t NameSlot(std::string_view key) {
+  return (key.size() * 8 + static_cast<unsigned char>(key.front()) +
+          static_cast<std::size_t>(static_cast<unsigned char>(key.back())) * 4) %
+         kNameSlots;
+}
+
+inline constexpr auto kFieldNames = [] {
+  constexpr std::array<FieldName, kFieldIds - 1> kNames{
+      {{"type", FieldId::kType},
+       {"messageId", FieldId::kMessageId},
+       {"timestamp", FieldId::kTimestamp},
+       {"userId", FieldId::kUserId},
+       {"anonymousId", FieldId::kAnonymousId},
+       {"groupId", FieldId::kGroupId},
+       {"previousId", FieldId::kPreviousId},
+       {"event", FieldId::kEvent},
+       {"name", FieldId::kName},
+       {"category", FieldId::kCategory},
+       {"properties", FieldId::kProperties},
+       {"traits", FieldId::kTraits},
+       {"context", FieldId::kContext},
+       {"integrations", FieldId::kIntegrations},
+       {"tenantId", FieldId::kTenantId},
+       {"batch", FieldId::kBatch},
+       {"writeKey", FieldId::kWriteKey},
+       {"sentAt", FieldId::kSentAt},
+       {"receivedAt", FieldId::kReceivedAt},
+       {"originalTimestamp", FieldId::kOriginalTimestamp},
+       {"projectId", FieldId::kProjectId},
+       {"version", FieldId::kVersion}}};
+  std::array<FieldName, kNameSlots> slots{};
+  std::size_t taken = 0;
+  for (const FieldName& name : kNames) {
+    FieldName& slot = slots[NameSlot(name.name)];
+    taken += slot.name.empty() ? 1U : 0U;
+    slot = name;
+  }
+  // Choose other factors in NameSlot when a new name makes this fail.
+  if (taken != kNames.size()) throw "two names share a slot";
+  return slots;
+}();
+
+/// Whether texts of the same length, kShortestName to kLongestName bytes, are equal: in
+/// two loads each, which overlap, instead of a call.
+inline bool SameName(const char* a, const char* b, std::size_t size) {
+  const auto same = [&]<typename Word>(Word /*tag*/) {
+    const auto load = [](const char* at) {
+      Word word;
+      std::memcpy(&word, at, sizeof(word));
+      return word;
+    };
+    const std::size_t last = size - sizeof(Word);
+    return load(a) == load(b) && load(a + last) == load(b + last);
+  };
+  if (size < sizeof(std::uint64_t)) return same(std::uint32_t{});
+  return same(std::uint64_t{}) && a[size / 2] == b[size / 2];
+}
+
+}  // namespace internal
+
 /// `key` unescaped, without quotes.
-FieldId LookupField(std::string_view key);
+inline FieldId LookupField(std::string_view key) {
+  if (key.size() < internal::kShortestName || key.size() > internal::kLongestName) {
+    return FieldId::kUnknown;
+  }
+  const internal::FieldName& field = internal::kFieldNames[internal::NameSlot(key)];
+  const bool same = field.name.size() == key.size() &&
+                    internal::SameName(field.name.data(), key.data(), key.size());
+  return same ? field.id : FieldId::kUnknown;
+}
 
 /// One member of an object, found by the walk that validated it.
 struct Field {

@@ -34,6 +34,23 @@ const Field* ObjectOrNull(const Field* field, const char* text) {
   return KindOf(field, text) == ValueKind::kObject ? field : nullptr;
 }
 
+/// A set of fields.
+using FieldSet = std::uint32_t;
+
+constexpr FieldSet Set(FieldId id) { return FieldSet{1} << static_cast<unsigned>(id); }
+
+template <typename... Ids>
+constexpr FieldSet Set(FieldId id, Ids... more) {
+  return Set(id) | Set(more...);
+}
+
+/// Written in the prologue, or never forwarded.
+constexpr FieldSet kAlwaysDropped = Set(
+    FieldId::kType, FieldId::kMessageId, FieldId::kTimestamp, FieldId::kWriteKey, FieldId::kSentAt,
+    FieldId::kReceivedAt, FieldId::kOriginalTimestamp, FieldId::kProjectId, FieldId::kVersion);
+constexpr FieldSet kIdentities =
+    Set(FieldId::kUserId, FieldId::kAnonymousId, FieldId::kGroupId, FieldId::kPreviousId);
+
 /// Copies members that lie beside each other in one piece, commas and blanks included.
 class RunCopier {
  public:
@@ -104,9 +121,8 @@ EventWriter::Action EventWriter::Decide(EventType type, const Field& field,
     return KindOf(&field, text) == ValueKind::kNumber ? Action::kQuote : Action::kKeep;
   }
   if (id == FieldId::kContext) {
-    const bool as_it_is = envelope_context_ == nullptr && additions_.empty() && !drop_direct_;
     if (KindOf(&field, text) != ValueKind::kObject) return Action::kDrop;
-    return as_it_is ? Action::kKeep : Action::kMerge;
+    return ChangesContext() ? Action::kMerge : Action::kKeep;
   }
   if (id == FieldId::kIntegrations) {
     if (KindOf(&field, text) != ValueKind::kObject) return Action::kDrop;
@@ -120,6 +136,28 @@ EventWriter::Action EventWriter::Decide(EventType type, const Field& field,
     return IsEmptyOrNull(field, text) ? Action::kDrop : Action::kKeep;
   }
   return Action::kKeep;
+}
+
+/// The fields that may not be kept as they are: only about these Decide has to be asked.
+FieldSet EventWriter::Doubtful(const Candidate& candidate) const {
+  if (candidate.repeats) return ~Set(FieldId::kUnknown);
+  const char* text = body_.text();
+  FieldSet doubtful = kAlwaysDropped;
+  const auto add_if = [&](FieldId id, bool condition) { doubtful |= condition ? Set(id) : 0U; };
+  const auto absent = [&](FieldId id) {
+    return KindOf(Get(candidate.known, id), text) == ValueKind::kAbsent;
+  };
+  add_if(FieldId::kTenantId, request_->tenant_of != nullptr);
+  add_if(FieldId::kContext, ChangesContext() || absent(FieldId::kContext));
+  add_if(FieldId::kIntegrations,
+         envelope_integrations_ != nullptr || absent(FieldId::kIntegrations));
+  const FieldId payload = PayloadField(candidate.type);
+  if (payload != FieldId::kUnknown) add_if(payload, absent(payload));
+  if (candidate.notes.Has(Note::kNumberId)) doubtful |= kIdentities;
+  if (candidate.type == EventType::kPage || candidate.type == EventType::kScreen) {
+    doubtful |= Set(FieldId::kName, FieldId::kCategory);
+  }
+  return doubtful;
 }
 
 /// Decides what the context of the event gets and loses.
@@ -169,8 +207,10 @@ std::size_t EventWriter::Write(Candidate& candidate, std::string& out) {
     if (mine != nullptr) content -= mine->value.end - mine->key_begin;
     content += out.size() - before;
   };
+  const FieldSet doubtful = Doubtful(candidate);
   for (const Field& field : body_.FieldsOf(item)) {
-    const Action action = Decide(candidate.type, field, known);
+    const Action action =
+        (doubtful & Set(field.id)) == 0 ? Action::kKeep : Decide(candidate.type, field, known);
     if (action == Action::kKeep) {
       copier.Keep(field);
       continue;

@@ -48,6 +48,11 @@ class EventWriter {
   enum class Action { kKeep, kDrop, kQuote, kMerge };
 
   Action Decide(EventType type, const Field& field, const KnownFields& known) const;
+  std::uint32_t Doubtful(const Candidate& candidate) const;
+  /// Of the event at hand, beyond what the event itself says.
+  bool ChangesContext() const {
+    return envelope_context_ != nullptr || !additions_.empty() || drop_direct_;
+  }
   void WriteMessageId(Candidate& candidate, std::string& out);
   void WriteTimestamp(Candidate& candidate, std::string& out) const;
   void PlanContext(const Item& item, bool has_context);

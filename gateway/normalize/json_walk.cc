@@ -51,7 +51,7 @@ bool IsNumber(const char* begin) {
 }
 
 /// A literal or a number, and nothing glued to it.
-bool IsScalar(const char* p) {
+inline bool IsScalar(const char* p) {
   switch (*p) {
     case 't':
       return Is4(p, "true") && EndsScalar(p[4]);
@@ -64,65 +64,91 @@ bool IsScalar(const char* p) {
   }
 }
 
-}  // namespace
+/// What ends a run of values that are no containers.
+enum class RunEnd { kOpens, kCloses, kFails };
 
-bool JsonWalker::SkipScalar() {
-  if (!IsScalar(text_ + *token_)) return Fail();
-  ++token_;
-  return true;
+/// At a key, the first or behind a comma: passes members up to a value that is a
+/// container, or the object's end.
+inline RunEnd PassMembers(const char* text, Token& t) {
+  for (;;) {
+    if (text[t[0]] != '"') return RunEnd::kFails;
+    if (text[t[1]] != ':') {
+      ++t;
+      return RunEnd::kFails;
+    }
+    t += 2;
+    const char c = text[*t];
+    if (c != '"') {
+      if (c == '{' || c == '[') return RunEnd::kOpens;
+      if (!IsScalar(text + *t)) return RunEnd::kFails;
+    }
+    ++t;
+    const char next = text[*t];
+    if (next != ',') {
+      if (next != '}') return RunEnd::kFails;
+      ++t;
+      return RunEnd::kCloses;
+    }
+    ++t;
+  }
 }
 
-bool JsonWalker::SkipContainer(std::uint32_t depth) {
+/// The same for an array; at a value.
+inline RunEnd PassElements(const char* text, Token& t) {
+  for (;;) {
+    const char c = text[*t];
+    if (c != '"') {
+      if (c == '{' || c == '[') return RunEnd::kOpens;
+      if (!IsScalar(text + *t)) return RunEnd::kFails;
+    }
+    ++t;
+    const char next = text[*t];
+    if (next != ',') {
+      if (next != ']') return RunEnd::kFails;
+      ++t;
+      return RunEnd::kCloses;
+    }
+    ++t;
+  }
+}
+
+/// Behind a container that lies in one which `closer` ends.
+inline RunEnd PassRest(char closer, const char* text, Token& t) {
+  const char next = text[*t];
+  if (next == closer) {
+    ++t;
+    return RunEnd::kCloses;
+  }
+  if (next != ',') return RunEnd::kFails;
+  ++t;
+  return closer == '}' ? PassMembers(text, t) : PassElements(text, t);
+}
+
+}  // namespace
+
+Token JsonWalker::SkipScalar(Token t) { return IsScalar(text_ + *t) ? t + 1 : Fail(t); }
+
+Token JsonWalker::SkipContainer(Token t, std::uint32_t depth) {
   const char* const text = text_;
-  const std::uint32_t* t = token_;  // In a register: stores to `closers` may alias members.
   std::uint8_t* const closers = closers_.data();
   const std::uint32_t base = depth;
-  const auto stop = [this, &t](Failure failure) {
-    token_ = t;
-    return Fail(failure);
-  };
-  // Passes a key and its colon.
-  const auto name = [text, &t] {
-    if (text[t[0]] != '"') return false;
-    ++t;
-    if (text[t[0]] != ':') return false;
-    ++t;
-    return true;
-  };
   for (;;) {
-    // At a value.
-    const char c = text[*t];
-    if (c == '"') {
+    // At a container's bracket.
+    if (depth >= max_depth_) return Fail(t, Failure::kTooDeep);
+    const char closer = text[*t] == '[' ? ']' : '}';
+    closers[++depth] = static_cast<std::uint8_t>(closer);
+    ++t;
+    RunEnd end = RunEnd::kCloses;
+    if (text[*t] == closer) {
       ++t;
-    } else if (c == '{' || c == '[') {
-      if (depth >= max_depth_) return stop(Failure::kTooDeep);
-      const char closer = c == '[' ? ']' : '}';
-      closers[++depth] = static_cast<std::uint8_t>(closer);
-      ++t;
-      if (text[*t] != closer) {
-        if (closer == '}' && !name()) return stop(Failure::kGrammar);
-        continue;
-      }
     } else {
-      if (!IsScalar(text + *t)) return stop(Failure::kGrammar);
-      ++t;
+      end = closer == '}' ? PassMembers(text, t) : PassElements(text, t);
     }
-    // Behind a value: on to the next one, closing what ends here.
-    for (;;) {
-      const char closer = static_cast<char>(closers[depth]);
-      const char next = text[*t];
-      if (next == ',') {
-        ++t;
-        if (closer == '}' && !name()) return stop(Failure::kGrammar);
-        break;
-      }
-      if (next != closer) return stop(Failure::kGrammar);
-      ++t;
-      if (--depth == base) {
-        token_ = t;
-        return true;
-      }
+    while (end == RunEnd::kCloses) {
+      if (--depth == base) return t;
+      end = PassRest(static_cast<char>(closers[depth]), text, t);
     }
+    if (end == RunEnd::kFails) return Fail(t);
   }
 }
 

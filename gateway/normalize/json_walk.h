@@ -18,80 +18,84 @@ struct Span {
 
 inline bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
-/// `end` moved back over blanks.
+/// `end` moved back over blanks, behind a token that was passed: no other byte up to ' '
+/// can stand there.
 inline std::uint32_t TrimBlanks(const char* text, std::uint32_t end) {
-  while (IsBlank(text[end - 1])) --end;
+  while (static_cast<unsigned char>(text[end - 1]) <= ' ') --end;
   return end;
 }
 
-/// Moves over a token index (JsonIndex) and proves JSON's grammar on the way: every
-/// bracket, comma, colon, literal and number that it passes. It keeps no stack on the call
-/// stack, so depth costs memory of max_depth bytes and no more.
+/// A place in a token index (JsonIndex).
+using Token = const std::uint32_t*;
+
+/// Moves over a token index and proves JSON's grammar on the way: every bracket, comma,
+/// colon, literal and number that it passes. It keeps no stack on the call stack, so depth
+/// costs memory of max_depth bytes and no more.
 ///
-/// After a failure (every function that returns false) the walker stays where the text is
-/// wrong. Not thread-safe; borrows text and tokens, which outlive it.
+/// Places are handed in and out, so that they stay in registers: through memory, each step
+/// would wait for the one before. Functions that move return the place behind what they
+/// passed, or null after a failure: failure() and failed_at() then tell which and where.
+/// Not thread-safe; borrows text and tokens, which outlive it.
 class JsonWalker {
  public:
   enum class Failure { kNone, kGrammar, kTooDeep };
 
   /// `closers` is scratch memory of max_depth + 1 entries.
-  JsonWalker(const char* text, const std::uint32_t* tokens, std::uint32_t max_depth,
+  JsonWalker(const char* text, Token tokens, std::uint32_t max_depth,
              std::vector<std::uint8_t>& closers)
-      : text_(text), tokens_(tokens), token_(tokens), max_depth_(max_depth), closers_(closers) {}
+      : text_(text), tokens_(tokens), max_depth_(max_depth), closers_(closers) {}
 
-  /// First byte of the current token.
-  char Peek() const { return text_[*token_]; }
-  std::uint32_t offset() const { return *token_; }
+  Token first() const { return tokens_; }
+  /// First byte of a token.
+  char At(Token t) const { return text_[*t]; }
   /// Position in the index, to come back to with JsonMembers.
-  std::uint32_t index() const { return static_cast<std::uint32_t>(token_ - tokens_); }
-  void Advance() { ++token_; }
-  Failure failure() const { return failure_; }
+  std::uint32_t Index(Token t) const { return static_cast<std::uint32_t>(t - tokens_); }
 
-  /// At a key: its text with the quotes; then stands at the value.
-  bool Key(Span& key) {
-    if (Peek() != '"') return Fail();
-    key.begin = *token_;
-    ++token_;
-    if (Peek() != ':') return Fail();
-    key.end = TrimBlanks(text_, *token_);
-    ++token_;
-    return true;
+  /// At a key: its text with the quotes. Returns the place of the value.
+  Token Key(Token t, Span& key) {
+    if (At(t) != '"') return Fail(t);
+    if (At(t + 1) != ':') return Fail(t + 1);
+    key = {t[0], TrimBlanks(text_, t[1])};
+    return t + 2;
   }
   /// Passes one value that lies `depth` containers deep, and all it holds.
-  bool SkipValue(std::uint32_t depth) {
-    const char c = Peek();
-    if (c == '"') {
-      ++token_;
-      return true;
-    }
-    return c == '{' || c == '[' ? SkipContainer(depth) : SkipScalar();
+  Token SkipValue(Token t, std::uint32_t depth) {
+    const char c = At(t);
+    if (c == '"') return t + 1;
+    return c == '{' || c == '[' ? SkipContainer(t, depth) : SkipScalar(t);
   }
-  /// Where the value that was passed last ends.
-  std::uint32_t EndOfValue() const {
+  /// Where the value ends that was passed last, before `behind`.
+  std::uint32_t EndOfValue(Token behind) const {
     // A container's last token is its bracket; any other value is one token, and only
     // blanks lie between it and the next.
-    const char last = text_[token_[-1]];
-    if (last == '}' || last == ']') return token_[-1] + 1;
-    return TrimBlanks(text_, *token_);
+    const char last = At(behind - 1);
+    if (last == '}' || last == ']') return behind[-1] + 1;
+    return TrimBlanks(text_, *behind);
+  }
+  /// Into a container, which may open inside `depth` others.
+  Token Enter(Token t, std::uint32_t depth) {
+    return depth < max_depth_ ? t + 1 : Fail(t, Failure::kTooDeep);
   }
 
-  bool Fail(Failure failure = Failure::kGrammar) {
+  Token Fail(Token t, Failure failure = Failure::kGrammar) {
     failure_ = failure;
-    return false;
+    failed_at_ = *t;
+    return nullptr;
   }
-  /// Whether a container may open inside `depth` others.
-  bool Enter(std::uint32_t depth) { return depth < max_depth_ || Fail(Failure::kTooDeep); }
+  Failure failure() const { return failure_; }
+  /// Offset in the text.
+  std::uint32_t failed_at() const { return failed_at_; }
 
  private:
-  bool SkipContainer(std::uint32_t depth);
-  bool SkipScalar();
+  Token SkipContainer(Token t, std::uint32_t depth);
+  Token SkipScalar(Token t);
 
   const char* text_;
-  const std::uint32_t* tokens_;
-  const std::uint32_t* token_;
+  Token tokens_;
   std::uint32_t max_depth_;
   std::vector<std::uint8_t>& closers_;  ///< The bracket that ends each open container.
   Failure failure_ = Failure::kNone;
+  std::uint32_t failed_at_ = 0;
 };
 
 /// The members of one object in a text that JsonWalker has passed before, so nothing is

@@ -216,7 +216,7 @@ std::optional<Problem> Normalizer::Scratch::Examine(const RequestContext& reques
                                                     Normalized& out) {
   const Item& item = *candidate.item;
   if (!item.is_object) return Problem{"event_not_object", "An event must be a JSON object"};
-  FindKnown(body.FieldsOf(item), candidate.known);
+  candidate.repeats = FindKnown(body.FieldsOf(item), candidate.known);
   if (auto problem = FindTenant(request)) return problem;
   if (candidate.destination == nullptr) return std::nullopt;  // Passed over.
   if (item.span.size() > limits.max_event_bytes) return TooLarge(item.span.size(), limits, "");

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/normalize/timestamp.h"
 
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 
 #include "common/strings.h"
 
@@ -38,11 +40,17 @@ int Number(std::string_view text, std::size_t at, std::size_t digits) {
   return value;
 }
 
+constexpr auto kTwoDigits = [] {
+  std::array<char, 200> digits{};
+  for (std::size_t i = 0; i < 100; ++i) {
+    digits[2 * i] = static_cast<char>('0' + i / 10);
+    digits[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return digits;
+}();
+
 /// Writes the two digits of `value`, which is below 100.
-void Write2(char* at, unsigned value) {
-  at[0] = static_cast<char>('0' + value / 10);
-  at[1] = static_cast<char>('0' + value % 10);
-}
+void Write2(char* at, unsigned value) { std::memcpy(at, &kTwoDigits[std::size_t{2} * value], 2); }
 
 }  // namespace
 

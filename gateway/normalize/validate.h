@@ -37,6 +37,7 @@ struct Candidate {
   const Destination* destination = nullptr;  ///< Null when it has none.
   EventType type = EventType::kTrack;
   KnownFields known{};
+  bool repeats = false;  ///< A known key comes twice.
   GivenId message_id;
   GivenTime timestamp;
   bool sent_at_unreadable = false;  ///< That of the request.
