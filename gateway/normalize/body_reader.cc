@@ -173,18 +173,27 @@ Token BodyReader::ReadObject(JsonWalker& walker, Token t, std::uint32_t depth,
   if (t == nullptr) return nullptr;
   if (walker.At(t) != '}') {
     for (;;) {
-      Span key;
-      t = walker.Key(t, key);
+      const Token key = t;
+      t = walker.SkipKey(key);
       if (t == nullptr) return nullptr;
-      const FieldId id = LookupField(KeyText(key));
-      // Filled in place: a copy would wait for the stores of its parts. Found again by its
-      // number, since the items of a batch are read in between.
-      const std::size_t at = fields.size();
-      fields.emplace_back(Field{
-          .id = id, .key_begin = key.begin, .value = {*t, *t}, .value_token = walker.Index(t)});
-      t = ReadValue(walker, t, depth + 1, id, item);
-      if (t == nullptr) return nullptr;
-      fields[at].value.end = walker.EndOfValue(t);
+      const ValueKind kind = KindOfValue(walker.At(t));
+      // Filled in place: a copy would wait for the stores of its parts. It stays where it
+      // is, since what the value adds (items of a batch) goes into another list.
+      Field& field = fields.emplace_back();
+      field.id = LookupField(KeyText(key));
+      field.kind = kind;
+      field.key_begin = *key;
+      field.value.begin = *t;
+      field.value_token = walker.Index(t);
+      if (kind == ValueKind::kObject || kind == ValueKind::kArray) {
+        t = ReadContainer(walker, t, depth + 1, field.id, item);
+        if (t == nullptr) return nullptr;
+        field.value.end = t[-1] + 1;
+      } else {
+        t = kind == ValueKind::kString ? t + 1 : walker.SkipScalar(t);
+        if (t == nullptr) return nullptr;
+        field.value.end = TrimBlanks(text_, *t);
+      }
       if (walker.At(t) != ',') break;
       ++t;
     }
@@ -195,14 +204,14 @@ Token BodyReader::ReadObject(JsonWalker& walker, Token t, std::uint32_t depth,
   return t + 1;
 }
 
-Token BodyReader::ReadValue(JsonWalker& walker, Token t, std::uint32_t depth, FieldId id,
-                            Item& item) {
-  const char first = walker.At(t);
-  if (first == '{' && id == FieldId::kContext) return ReadContext(walker, t, depth, item.context);
-  if (first == '[' && id == FieldId::kBatch && &item == &envelope_) {
+Token BodyReader::ReadContainer(JsonWalker& walker, Token t, std::uint32_t depth, FieldId id,
+                                Item& item) {
+  const bool is_object = walker.At(t) == '{';
+  if (id == FieldId::kContext && is_object) return ReadContext(walker, t, depth, item.context);
+  if (id == FieldId::kBatch && !is_object && &item == &envelope_) {
     return ReadItems(walker, t, depth);
   }
-  return walker.SkipValue(t, depth);
+  return walker.SkipContainer(t, depth);
 }
 
 Token BodyReader::ReadContext(JsonWalker& walker, Token t, std::uint32_t depth,
@@ -212,8 +221,8 @@ Token BodyReader::ReadContext(JsonWalker& walker, Token t, std::uint32_t depth,
   if (t == nullptr) return nullptr;
   if (walker.At(t) != '}') {
     for (;;) {
-      Span key;
-      t = walker.Key(t, key);
+      const Token key = t;
+      t = walker.SkipKey(key);
       if (t == nullptr) return nullptr;
       NoteContextMember(KeyText(key), walker.At(t), facts);
       t = walker.SkipValue(t, depth + 1);
@@ -255,9 +264,7 @@ Token BodyReader::ReadItems(JsonWalker& walker, Token t, std::uint32_t depth) {
   return t + 1;
 }
 
-std::string_view BodyReader::KeyText(Span key) {
-  const std::string_view raw = Text({key.begin + 1, key.end - 1});
-  if (!has_escapes_ || raw.find('\\') == std::string_view::npos) return raw;
+std::string_view BodyReader::UnescapedKey(std::string_view raw) {
   key_scratch_.clear();
   AppendUnescaped(raw, key_scratch_);
   return key_scratch_;

@@ -64,10 +64,15 @@ class BodyReader {
   std::optional<RequestError> ReadText(Route route, char* text, std::size_t size);
   Token ReadObject(JsonWalker& walker, Token t, std::uint32_t depth, std::vector<Field>& fields,
                    Item& item);
-  Token ReadValue(JsonWalker& walker, Token t, std::uint32_t depth, FieldId id, Item& item);
+  Token ReadContainer(JsonWalker& walker, Token t, std::uint32_t depth, FieldId id, Item& item);
   Token ReadContext(JsonWalker& walker, Token t, std::uint32_t depth, ContextFacts& facts);
   Token ReadItems(JsonWalker& walker, Token t, std::uint32_t depth);
-  std::string_view KeyText(Span key);
+  std::string_view KeyText(Token key) {
+    const std::uint32_t begin = key[0] + 1;
+    const std::string_view raw(text_ + begin, TrimBlanks(text_, key[1]) - 1 - begin);
+    return has_escapes_ && raw.find('\\') != std::string_view::npos ? UnescapedKey(raw) : raw;
+  }
+  std::string_view UnescapedKey(std::string_view raw);
   std::optional<RequestError> CheckEnvelope() const;
   RequestError WalkError(const JsonWalker& walker) const;
   void Clear();

@@ -124,9 +124,40 @@ inline FieldId LookupField(std::string_view key) {
   return same ? field.id : FieldId::kUnknown;
 }
 
+/// What a value is, by its first byte.
+enum class ValueKind : std::uint8_t {
+  kAbsent,  ///< null, or no field: official clients write null for "no such id".
+  kString,
+  kNumber,
+  kBool,
+  kObject,
+  kArray
+};
+
+namespace internal {
+
+inline constexpr auto kKinds = [] {
+  std::array<ValueKind, 256> kinds{};
+  kinds.fill(ValueKind::kNumber);
+  kinds['"'] = ValueKind::kString;
+  kinds['{'] = ValueKind::kObject;
+  kinds['['] = ValueKind::kArray;
+  kinds['n'] = ValueKind::kAbsent;
+  kinds['t'] = kinds['f'] = ValueKind::kBool;
+  return kinds;
+}();
+
+}  // namespace internal
+
+/// Of a value that is valid.
+inline ValueKind KindOfValue(char first) {
+  return internal::kKinds[static_cast<unsigned char>(first)];
+}
+
 /// One member of an object, found by the walk that validated it.
 struct Field {
   FieldId id = FieldId::kUnknown;
+  ValueKind kind = ValueKind::kAbsent;
   std::uint32_t key_begin = 0;    ///< Offset of the key's opening quote.
   Span value;                     ///< Without surrounding blanks.
   std::uint32_t value_token = 0;  ///< Where the value is in the index.
@@ -139,26 +170,8 @@ inline const Field* Get(const KnownFields& fields, FieldId id) {
   return fields[static_cast<std::size_t>(id)];
 }
 
-enum class ValueKind { kAbsent, kString, kNumber, kBool, kObject, kArray };
-
-/// kAbsent for no field and for null: official clients write null for "no such id".
-inline ValueKind KindOf(const Field* field, const char* text) {
-  if (field == nullptr) return ValueKind::kAbsent;
-  switch (text[field->value.begin]) {
-    case '"':
-      return ValueKind::kString;
-    case '{':
-      return ValueKind::kObject;
-    case '[':
-      return ValueKind::kArray;
-    case 'n':
-      return ValueKind::kAbsent;
-    case 't':
-    case 'f':
-      return ValueKind::kBool;
-    default:
-      return ValueKind::kNumber;
-  }
+inline ValueKind KindOf(const Field* field) {
+  return field == nullptr ? ValueKind::kAbsent : field->kind;
 }
 
 }  // namespace gateway::normalize

@@ -24,14 +24,13 @@ constexpr std::size_t kOwnFieldBytes = 128;
 
 constexpr std::uint32_t kEmptyString = 2;  // The quotes.
 
-bool IsEmptyOrNull(const Field& field, const char* text) {
-  const ValueKind kind = KindOf(&field, text);
-  return kind == ValueKind::kAbsent ||
-         (kind == ValueKind::kString && field.value.size() == kEmptyString);
+bool IsEmptyOrNull(const Field& field) {
+  return field.kind == ValueKind::kAbsent ||
+         (field.kind == ValueKind::kString && field.value.size() == kEmptyString);
 }
 
-const Field* ObjectOrNull(const Field* field, const char* text) {
-  return KindOf(field, text) == ValueKind::kObject ? field : nullptr;
+const Field* ObjectOrNull(const Field* field) {
+  return KindOf(field) == ValueKind::kObject ? field : nullptr;
 }
 
 /// A set of fields.
@@ -91,8 +90,8 @@ void EventWriter::Begin(const RequestContext& request, Route route) {
   envelope_integrations_ = nullptr;
   if (route == Route::kBatch) {
     FindKnown(body_.envelope_fields(), known);
-    envelope_context_ = ObjectOrNull(Get(known, FieldId::kContext), body_.text());
-    envelope_integrations_ = ObjectOrNull(Get(known, FieldId::kIntegrations), body_.text());
+    envelope_context_ = ObjectOrNull(Get(known, FieldId::kContext));
+    envelope_integrations_ = ObjectOrNull(Get(known, FieldId::kIntegrations));
   } else {
     FindKnown(body_.FieldsOf(body_.items().front()), known);
   }
@@ -116,24 +115,23 @@ EventWriter::Action EventWriter::Decide(EventType type, const Field& field,
   if (id == FieldId::kType || id == FieldId::kMessageId || id == FieldId::kTimestamp) {
     return Action::kDrop;  // Written in the prologue.
   }
-  const char* text = body_.text();
   if (IsIdentity(type, id)) {
-    return KindOf(&field, text) == ValueKind::kNumber ? Action::kQuote : Action::kKeep;
+    return field.kind == ValueKind::kNumber ? Action::kQuote : Action::kKeep;
   }
   if (id == FieldId::kContext) {
-    if (KindOf(&field, text) != ValueKind::kObject) return Action::kDrop;
+    if (field.kind != ValueKind::kObject) return Action::kDrop;
     return ChangesContext() ? Action::kMerge : Action::kKeep;
   }
   if (id == FieldId::kIntegrations) {
-    if (KindOf(&field, text) != ValueKind::kObject) return Action::kDrop;
+    if (field.kind != ValueKind::kObject) return Action::kDrop;
     return envelope_integrations_ == nullptr ? Action::kKeep : Action::kMerge;
   }
   if (id == PayloadField(type)) {
-    return KindOf(&field, text) == ValueKind::kAbsent ? Action::kDrop : Action::kKeep;
+    return field.kind == ValueKind::kAbsent ? Action::kDrop : Action::kKeep;
   }
   if ((id == FieldId::kName || id == FieldId::kCategory) &&
       (type == EventType::kPage || type == EventType::kScreen)) {
-    return IsEmptyOrNull(field, text) ? Action::kDrop : Action::kKeep;
+    return IsEmptyOrNull(field) ? Action::kDrop : Action::kKeep;
   }
   return Action::kKeep;
 }
@@ -141,11 +139,10 @@ EventWriter::Action EventWriter::Decide(EventType type, const Field& field,
 /// The fields that may not be kept as they are: only about these Decide has to be asked.
 FieldSet EventWriter::Doubtful(const Candidate& candidate) const {
   if (candidate.repeats) return ~Set(FieldId::kUnknown);
-  const char* text = body_.text();
   FieldSet doubtful = kAlwaysDropped;
   const auto add_if = [&](FieldId id, bool condition) { doubtful |= condition ? Set(id) : 0U; };
   const auto absent = [&](FieldId id) {
-    return KindOf(Get(candidate.known, id), text) == ValueKind::kAbsent;
+    return KindOf(Get(candidate.known, id)) == ValueKind::kAbsent;
   };
   add_if(FieldId::kTenantId, request_->tenant_of != nullptr);
   add_if(FieldId::kContext, ChangesContext() || absent(FieldId::kContext));
@@ -189,8 +186,8 @@ std::size_t EventWriter::Write(Candidate& candidate, std::string& out) {
   const char* text = body_.text();
   const Item& item = *candidate.item;
   const KnownFields& known = candidate.known;
-  const Field* context = ObjectOrNull(Get(known, FieldId::kContext), text);
-  const Field* integrations = ObjectOrNull(Get(known, FieldId::kIntegrations), text);
+  const Field* context = ObjectOrNull(Get(known, FieldId::kContext));
+  const Field* integrations = ObjectOrNull(Get(known, FieldId::kIntegrations));
   PlanContext(item, context != nullptr);
 
   out += kPrologues[static_cast<std::size_t>(candidate.type)];
@@ -274,6 +271,8 @@ void EventWriter::WriteMessageId(Candidate& candidate, std::string& out) {
     AppendMessageId(out, request_->received_at, request_->random);
   } else if (!scope.empty()) {
     scoper_.Append(out, scope, id);
+  } else if (id.state == GivenId::State::kText) {
+    out += body_.Text(Get(candidate.known, FieldId::kMessageId)->value);  // With its quotes.
   } else {
     out += '"';
     out += id.raw;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/normalize/json_walk.h"
 
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -11,10 +12,18 @@ namespace {
 // A double holds any number of so many digits without an exponent.
 constexpr std::ptrdiff_t kSafeNumberLength = 300;
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsDigit(char c) { return static_cast<unsigned char>(c - '0') <= 9; }
 
-/// A scalar inside a container ends before one of these.
-bool EndsScalar(char c) { return c == ',' || c == '}' || c == ']' || IsBlank(c); }
+/// What a scalar inside a container ends before.
+constexpr auto kEndsScalar = [] {
+  std::array<bool, 256> ends{};
+  for (const char c : {',', '}', ']', ' ', '\n', '\t', '\r'}) {
+    ends[static_cast<unsigned char>(c)] = true;
+  }
+  return ends;
+}();
+
+bool EndsScalar(char c) { return kEndsScalar[static_cast<unsigned char>(c)]; }
 
 bool Is4(const char* p, const char* word) { return std::memcmp(p, word, 4) == 0; }
 
@@ -52,6 +61,7 @@ bool IsNumber(const char* begin) {
 
 /// A literal or a number, and nothing glued to it.
 inline bool IsScalar(const char* p) {
+  if (IsDigit(*p)) return IsNumber(p);
   switch (*p) {
     case 't':
       return Is4(p, "true") && EndsScalar(p[4]);
@@ -64,8 +74,8 @@ inline bool IsScalar(const char* p) {
   }
 }
 
-/// What ends a run of values that are no containers.
-enum class RunEnd { kOpens, kCloses, kFails };
+/// What stands at the end of a run of values that are no containers, or before one.
+enum class RunEnd { kOpens, kCloses, kComma, kFails };
 
 /// At a key, the first or behind a comma: passes members up to a value that is a
 /// container, or the object's end.
@@ -112,18 +122,6 @@ inline RunEnd PassElements(const char* text, Token& t) {
   }
 }
 
-/// Behind a container that lies in one which `closer` ends.
-inline RunEnd PassRest(char closer, const char* text, Token& t) {
-  const char next = text[*t];
-  if (next == closer) {
-    ++t;
-    return RunEnd::kCloses;
-  }
-  if (next != ',') return RunEnd::kFails;
-  ++t;
-  return closer == '}' ? PassMembers(text, t) : PassElements(text, t);
-}
-
 }  // namespace
 
 Token JsonWalker::SkipScalar(Token t) { return IsScalar(text_ + *t) ? t + 1 : Fail(t); }
@@ -132,22 +130,29 @@ Token JsonWalker::SkipContainer(Token t, std::uint32_t depth) {
   const char* const text = text_;
   std::uint8_t* const closers = closers_.data();
   const std::uint32_t base = depth;
+  char closer = '\0';
+  RunEnd end = RunEnd::kOpens;
   for (;;) {
-    // At a container's bracket.
-    if (depth >= max_depth_) return Fail(t, Failure::kTooDeep);
-    const char closer = text[*t] == '[' ? ']' : '}';
-    closers[++depth] = static_cast<std::uint8_t>(closer);
-    ++t;
-    RunEnd end = RunEnd::kCloses;
-    if (text[*t] == closer) {
+    if (end == RunEnd::kOpens) {
+      if (depth >= max_depth_) return Fail(t, Failure::kTooDeep);
+      closer = text[*t] == '[' ? ']' : '}';
+      closers[++depth] = static_cast<std::uint8_t>(closer);
       ++t;
-    } else {
-      end = closer == '}' ? PassMembers(text, t) : PassElements(text, t);
+      end = RunEnd::kComma;
+      if (text[*t] == closer) {
+        ++t;
+        end = RunEnd::kCloses;
+      }
     }
     while (end == RunEnd::kCloses) {
       if (--depth == base) return t;
-      end = PassRest(static_cast<char>(closers[depth]), text, t);
+      closer = static_cast<char>(closers[depth]);
+      const char next = text[*t];
+      if (next != ',' && next != closer) return Fail(t);
+      if (next == ',') end = RunEnd::kComma;
+      ++t;
     }
+    end = closer == '}' ? PassMembers(text, t) : PassElements(text, t);
     if (end == RunEnd::kFails) return Fail(t);
   }
 }

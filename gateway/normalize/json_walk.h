@@ -16,8 +16,6 @@ struct Span {
   std::uint32_t size() const { return end - begin; }
 };
 
-inline bool IsBlank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
-
 /// `end` moved back over blanks, behind a token that was passed: no other byte up to ' '
 /// can stand there.
 inline std::uint32_t TrimBlanks(const char* text, std::uint32_t end) {
@@ -51,11 +49,10 @@ class JsonWalker {
   /// Position in the index, to come back to with JsonMembers.
   std::uint32_t Index(Token t) const { return static_cast<std::uint32_t>(t - tokens_); }
 
-  /// At a key: its text with the quotes. Returns the place of the value.
-  Token Key(Token t, Span& key) {
+  /// Passes a key and its colon.
+  Token SkipKey(Token t) {
     if (At(t) != '"') return Fail(t);
     if (At(t + 1) != ':') return Fail(t + 1);
-    key = {t[0], TrimBlanks(text_, t[1])};
     return t + 2;
   }
   /// Passes one value that lies `depth` containers deep, and all it holds.
@@ -64,6 +61,8 @@ class JsonWalker {
     if (c == '"') return t + 1;
     return c == '{' || c == '[' ? SkipContainer(t, depth) : SkipScalar(t);
   }
+  Token SkipContainer(Token t, std::uint32_t depth);
+  Token SkipScalar(Token t);
   /// Where the value ends that was passed last, before `behind`.
   std::uint32_t EndOfValue(Token behind) const {
     // A container's last token is its bracket; any other value is one token, and only
@@ -87,9 +86,6 @@ class JsonWalker {
   std::uint32_t failed_at() const { return failed_at_; }
 
  private:
-  Token SkipContainer(Token t, std::uint32_t depth);
-  Token SkipScalar(Token t);
-
   const char* text_;
   Token tokens_;
   std::uint32_t max_depth_;

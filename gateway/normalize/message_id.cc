@@ -34,7 +34,7 @@ GivenId ReadMessageId(const Field* field, const BodyReader& body, std::size_t ma
                       std::string& scratch) {
   using State = GivenId::State;
   GivenId id;
-  switch (KindOf(field, body.text())) {
+  switch (KindOf(field)) {
     case ValueKind::kAbsent:
       return id;
     case ValueKind::kString:

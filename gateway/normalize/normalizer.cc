@@ -142,7 +142,7 @@ std::optional<std::string_view> Normalizer::write_key() const {
     FindKnown(body.FieldsOf(body.items().front()), known);
   }
   const Field* field = Get(known, FieldId::kWriteKey);
-  if (KindOf(field, body.text()) != ValueKind::kString) return std::nullopt;
+  if (KindOf(field) != ValueKind::kString) return std::nullopt;
   const std::string_view key = body.StringValue(*field, scratch_->key_text);
   if (key.empty()) return std::nullopt;
   return key;
@@ -228,7 +228,7 @@ std::optional<Problem> Normalizer::Scratch::Examine(const RequestContext& reques
   if (candidate.sent_at_unreadable && route != Route::kBatch) {
     candidate.notes.Add(Note::kSentAtIgnored);
   }
-  if (auto problem = CheckEvent(candidate, body.text())) return problem;
+  if (auto problem = CheckEvent(candidate)) return problem;
   return Write(out);
 }
 
@@ -265,7 +265,7 @@ std::optional<Problem> Normalizer::Scratch::Write(Normalized& out) {
 std::optional<Problem> Normalizer::Scratch::FindTenant(const RequestContext& request) {
   const Field* field =
       request.tenant_of != nullptr ? Get(candidate.known, FieldId::kTenantId) : nullptr;
-  const ValueKind kind = KindOf(field, body.text());
+  const ValueKind kind = KindOf(field);
   if (kind == ValueKind::kAbsent) {
     if (candidate.destination != nullptr) return std::nullopt;
     return Problem{"tenant_missing",
@@ -284,7 +284,7 @@ std::optional<Problem> Normalizer::Scratch::FindTenant(const RequestContext& req
 
 std::optional<Problem> Normalizer::Scratch::FindType() {
   const Field* field = Get(candidate.known, FieldId::kType);
-  const ValueKind kind = KindOf(field, body.text());
+  const ValueKind kind = KindOf(field);
   std::optional<EventType> named;
   if (kind == ValueKind::kString) named = ParseEventType(body.StringValue(*field, text));
   if (const auto implied = TypeOfRoute(route)) {

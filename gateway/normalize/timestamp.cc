@@ -55,7 +55,7 @@ void Write2(char* at, unsigned value) { std::memcpy(at, &kTwoDigits[std::size_t{
 }  // namespace
 
 GivenTime ReadTime(const Field* field, const BodyReader& body, std::string& scratch) {
-  const ValueKind kind = KindOf(field, body.text());
+  const ValueKind kind = KindOf(field);
   if (kind == ValueKind::kAbsent) return {};
   std::optional<common::WallTime> time;
   if (kind == ValueKind::kString) time = ReadTimestamp(body.StringValue(*field, scratch));

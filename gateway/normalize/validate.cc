@@ -11,10 +11,9 @@ constexpr std::uint32_t kEmptyString = 2;  // The quotes.
 bool IsStrict(const Candidate& candidate) { return candidate.destination->strict; }
 
 /// An identity is a non-empty string or, unless the destination is strict, a number.
-std::optional<Problem> CheckId(Candidate& candidate, FieldId id, std::string_view name,
-                               const char* text) {
+std::optional<Problem> CheckId(Candidate& candidate, FieldId id, std::string_view name) {
   const Field* field = Get(candidate.known, id);
-  switch (KindOf(field, text)) {
+  switch (KindOf(field)) {
     case ValueKind::kAbsent:
       return std::nullopt;
     case ValueKind::kNumber:
@@ -34,9 +33,9 @@ std::optional<Problem> CheckId(Candidate& candidate, FieldId id, std::string_vie
 
 Problem Nobody() { return {"no_user_anon_id", "The event needs a `userId` or an `anonymousId`"}; }
 
-std::optional<Problem> CheckGroup(Candidate& candidate, bool someone, const char* text) {
-  if (auto problem = CheckId(candidate, FieldId::kGroupId, "groupId", text)) return problem;
-  if (KindOf(Get(candidate.known, FieldId::kGroupId), text) == ValueKind::kAbsent) {
+std::optional<Problem> CheckGroup(Candidate& candidate, bool someone) {
+  if (auto problem = CheckId(candidate, FieldId::kGroupId, "groupId")) return problem;
+  if (KindOf(Get(candidate.known, FieldId::kGroupId)) == ValueKind::kAbsent) {
     return Problem{"group_id_missing", "A group call needs a `groupId`"};
   }
   if (someone) return std::nullopt;
@@ -45,10 +44,10 @@ std::optional<Problem> CheckGroup(Candidate& candidate, bool someone, const char
   return std::nullopt;
 }
 
-std::optional<Problem> CheckAlias(Candidate& candidate, bool user, const char* text) {
-  if (auto problem = CheckId(candidate, FieldId::kPreviousId, "previousId", text)) return problem;
+std::optional<Problem> CheckAlias(Candidate& candidate, bool user) {
+  if (auto problem = CheckId(candidate, FieldId::kPreviousId, "previousId")) return problem;
   if (!user) return Problem{"user_id_missing", "An alias call needs a `userId`"};
-  if (KindOf(Get(candidate.known, FieldId::kPreviousId), text) != ValueKind::kAbsent) {
+  if (KindOf(Get(candidate.known, FieldId::kPreviousId)) != ValueKind::kAbsent) {
     return std::nullopt;
   }
   if (IsStrict(candidate)) {
@@ -58,43 +57,43 @@ std::optional<Problem> CheckAlias(Candidate& candidate, bool user, const char* t
   return std::nullopt;
 }
 
-std::optional<Problem> CheckIdentity(Candidate& candidate, const char* text) {
-  if (auto problem = CheckId(candidate, FieldId::kUserId, "userId", text)) return problem;
-  if (auto problem = CheckId(candidate, FieldId::kAnonymousId, "anonymousId", text)) {
+std::optional<Problem> CheckIdentity(Candidate& candidate) {
+  if (auto problem = CheckId(candidate, FieldId::kUserId, "userId")) return problem;
+  if (auto problem = CheckId(candidate, FieldId::kAnonymousId, "anonymousId")) {
     return problem;
   }
   const auto has = [&](FieldId id) {
-    return KindOf(Get(candidate.known, id), text) != ValueKind::kAbsent;
+    return KindOf(Get(candidate.known, id)) != ValueKind::kAbsent;
   };
   const bool user = has(FieldId::kUserId);
   const bool someone = user || has(FieldId::kAnonymousId);
-  if (candidate.type == EventType::kGroup) return CheckGroup(candidate, someone, text);
-  if (candidate.type == EventType::kAlias) return CheckAlias(candidate, user, text);
+  if (candidate.type == EventType::kGroup) return CheckGroup(candidate, someone);
+  if (candidate.type == EventType::kAlias) return CheckAlias(candidate, user);
   if (!someone) return Nobody();
   return std::nullopt;
 }
 
-std::optional<Problem> CheckObject(const Field* field, const char* text, std::string_view code,
+std::optional<Problem> CheckObject(const Field* field, std::string_view code,
                                    std::string_view name) {
-  const ValueKind kind = KindOf(field, text);
+  const ValueKind kind = KindOf(field);
   if (kind == ValueKind::kAbsent || kind == ValueKind::kObject) return std::nullopt;
   return Problem{code, fmt::format("`{}` must be an object", name)};
 }
 
-std::optional<Problem> CheckPayload(const Candidate& candidate, const char* text) {
+std::optional<Problem> CheckPayload(const Candidate& candidate) {
   const FieldId payload = PayloadField(candidate.type);
   const Field* field = Get(candidate.known, payload);
   if (payload == FieldId::kProperties) {
-    return CheckObject(field, text, "properties_not_object", "properties");
+    return CheckObject(field, "properties_not_object", "properties");
   }
-  if (payload == FieldId::kTraits) return CheckObject(field, text, "traits_not_object", "traits");
+  if (payload == FieldId::kTraits) return CheckObject(field, "traits_not_object", "traits");
   return std::nullopt;
 }
 
-std::optional<Problem> CheckName(const Candidate& candidate, FieldId id, const char* text,
-                                 std::string_view code, std::string_view name) {
+std::optional<Problem> CheckName(const Candidate& candidate, FieldId id, std::string_view code,
+                                 std::string_view name) {
   const Field* field = Get(candidate.known, id);
-  const ValueKind kind = KindOf(field, text);
+  const ValueKind kind = KindOf(field);
   if (kind == ValueKind::kAbsent) return std::nullopt;
   if (kind != ValueKind::kString) {
     return Problem{code, fmt::format("`{}` must be a string", name)};
@@ -105,8 +104,8 @@ std::optional<Problem> CheckName(const Candidate& candidate, FieldId id, const c
   return std::nullopt;
 }
 
-std::optional<Problem> CheckTrackedEvent(const Field* field, const char* text) {
-  const ValueKind kind = KindOf(field, text);
+std::optional<Problem> CheckTrackedEvent(const Field* field) {
+  const ValueKind kind = KindOf(field);
   if (kind == ValueKind::kAbsent ||
       (kind == ValueKind::kString && field->value.size() == kEmptyString)) {
     return Problem{"event_not_defined", "A track call needs an `event` name"};
@@ -138,26 +137,25 @@ std::optional<Problem> CheckStrictly(const Candidate& candidate) {
 
 }  // namespace
 
-std::optional<Problem> CheckEvent(Candidate& candidate, const char* text) {
-  if (auto problem = CheckIdentity(candidate, text)) return problem;
+std::optional<Problem> CheckEvent(Candidate& candidate) {
+  if (auto problem = CheckIdentity(candidate)) return problem;
   const KnownFields& known = candidate.known;
-  if (auto problem =
-          CheckObject(Get(known, FieldId::kContext), text, "context_not_object", "context")) {
+  if (auto problem = CheckObject(Get(known, FieldId::kContext), "context_not_object", "context")) {
     return problem;
   }
-  if (auto problem = CheckObject(Get(known, FieldId::kIntegrations), text,
-                                 "integrations_not_object", "integrations")) {
+  if (auto problem = CheckObject(Get(known, FieldId::kIntegrations), "integrations_not_object",
+                                 "integrations")) {
     return problem;
   }
-  if (auto problem = CheckPayload(candidate, text)) return problem;
+  if (auto problem = CheckPayload(candidate)) return problem;
   if (candidate.type == EventType::kTrack) {
-    if (auto problem = CheckTrackedEvent(Get(known, FieldId::kEvent), text)) return problem;
+    if (auto problem = CheckTrackedEvent(Get(known, FieldId::kEvent))) return problem;
   } else if (candidate.type == EventType::kPage || candidate.type == EventType::kScreen) {
-    if (auto problem = CheckName(candidate, FieldId::kName, text, "name_not_string", "name")) {
+    if (auto problem = CheckName(candidate, FieldId::kName, "name_not_string", "name")) {
       return problem;
     }
     if (auto problem =
-            CheckName(candidate, FieldId::kCategory, text, "category_not_string", "category")) {
+            CheckName(candidate, FieldId::kCategory, "category_not_string", "category")) {
       return problem;
     }
   }

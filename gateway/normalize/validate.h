@@ -68,8 +68,7 @@ inline bool IsIdentity(EventType type, FieldId id) {
 }
 
 /// Segment's server-side checks, which it reports to nobody. First problem found, or
-/// nullopt; adds to the candidate's notes. `text` is validated; the candidate is complete
-/// and has a destination.
+/// nullopt; adds to the candidate's notes, which is complete and has a destination.
 ///
 /// A strict destination refuses also
 ///  - ids that are numbers, and a messageId that is empty, too long or no string;
@@ -77,6 +76,6 @@ inline bool IsIdentity(EventType type, FieldId id) {
 ///  - a group call without a user, an alias call without a previousId;
 ///  - an empty `name` or `category` of a page or screen.
 /// null is "absent" there too: official clients write it for ids that they have not.
-std::optional<Problem> CheckEvent(Candidate& candidate, const char* text);
+std::optional<Problem> CheckEvent(Candidate& candidate);
 
 }  // namespace gateway::normalize
