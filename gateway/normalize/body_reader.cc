@@ -58,13 +58,15 @@ void NoteContextMember(std::string_view key, char first, ContextFacts& facts) {
 
 bool FindKnown(std::span<const Field> fields, KnownFields& known) {
   known.fill(nullptr);
-  bool repeats = false;
+  std::uint32_t seen = 0;
+  std::uint32_t again = 0;
   for (const Field& field : fields) {
-    const Field*& place = known[static_cast<std::size_t>(field.id)];
-    repeats |= place != nullptr && field.id != FieldId::kUnknown;
-    place = &field;
+    const std::uint32_t bit = 1U << static_cast<unsigned>(field.id);
+    again |= seen & bit;
+    seen |= bit;
+    known[static_cast<std::size_t>(field.id)] = &field;
   }
-  return repeats;
+  return (again >> 1) != 0;  // Without kUnknown.
 }
 
 BodyReader::BodyReader(const Limits& limits) : limits_(limits), closers_(limits.max_depth + 1) {}

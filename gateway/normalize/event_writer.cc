@@ -62,7 +62,13 @@ class RunCopier {
   }
   void Flush() {
     if (run_.size() == 0) return;
-    Comma();
+    // Mostly the comma that is needed stands right before the run.
+    if (!first_ && text_[run_.begin - 1] == ',') {
+      --run_.begin;
+    } else {
+      Comma();
+    }
+    first_ = false;
     out_.append(text_ + run_.begin, run_.size());
     run_ = {};
   }

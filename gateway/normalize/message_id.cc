@@ -30,13 +30,13 @@ std::size_t CountCharacters(std::string_view text) {
 
 }  // namespace
 
-GivenId ReadMessageId(const Field* field, const BodyReader& body, std::size_t max_chars,
-                      std::string& scratch) {
+void ReadMessageId(const Field* field, const BodyReader& body, std::size_t max_chars,
+                   std::string& scratch, GivenId& id) {
   using State = GivenId::State;
-  GivenId id;
   switch (KindOf(field)) {
     case ValueKind::kAbsent:
-      return id;
+      id.state = State::kNone;
+      return;
     case ValueKind::kString:
       id.state = State::kText;
       id.raw = body.Text({field->value.begin + 1, field->value.end - 1});
@@ -49,14 +49,14 @@ GivenId ReadMessageId(const Field* field, const BodyReader& body, std::size_t ma
     case ValueKind::kBool:
     case ValueKind::kObject:
     case ValueKind::kArray:
-      break;
+      id.state = State::kUnfit;
+      return;
   }
   if (id.value.empty()) {
     id.state = State::kUnfit;
   } else if (id.value.size() > max_chars && CountCharacters(id.value) > max_chars) {
     id.state = State::kTooLong;
   }
-  return id;
 }
 
 void AppendMessageId(std::string& out, common::WallTime now, common::Random& random) {

@@ -24,6 +24,7 @@ struct GivenId {
   };
 
   State state = State::kNone;
+  // Of text and numbers only:
   std::string_view raw;    ///< What belongs between the quotes of a JSON string.
   std::string_view value;  ///< The characters it stands for.
 
@@ -31,9 +32,10 @@ struct GivenId {
   bool usable() const { return state == State::kText || state == State::kNumber; }
 };
 
-/// `scratch` holds the characters of an id with escapes.
-GivenId ReadMessageId(const Field* field, const BodyReader& body, std::size_t max_chars,
-                      std::string& scratch);
+/// Sets `id`, in place: a copy would wait for the stores of its parts. `scratch` holds the
+/// characters of an id with escapes.
+void ReadMessageId(const Field* field, const BodyReader& body, std::size_t max_chars,
+                   std::string& scratch, GivenId& id);
 
 /// Appends a UUID version 7 (RFC 9562) in quotes: 48 bits of `now`, 74 of chance. Its 36
 /// characters lie well under Segment's limit of 100.

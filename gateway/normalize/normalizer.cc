@@ -222,8 +222,8 @@ std::optional<Problem> Normalizer::Scratch::Examine(const RequestContext& reques
   if (item.span.size() > limits.max_event_bytes) return TooLarge(item.span.size(), limits, "");
   if (auto problem = FindType()) return problem;
   const KnownFields& known = candidate.known;
-  candidate.message_id =
-      ReadMessageId(Get(known, FieldId::kMessageId), body, limits.max_message_id_chars, id_text);
+  ReadMessageId(Get(known, FieldId::kMessageId), body, limits.max_message_id_chars, id_text,
+                candidate.message_id);
   candidate.timestamp = ReadTime(Get(known, FieldId::kTimestamp), body, text);
   if (candidate.sent_at_unreadable && route != Route::kBatch) {
     candidate.notes.Add(Note::kSentAtIgnored);
