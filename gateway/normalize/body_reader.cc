@@ -71,9 +71,7 @@ bool FindKnown(std::span<const Field> fields, KnownFields& known) {
 
 BodyReader::BodyReader(const Limits& limits) : limits_(limits), closers_(limits.max_depth + 1) {}
 
-std::string_view BodyReader::StringValue(const Field& field, std::string& scratch) const {
-  const std::string_view raw = Text({field.value.begin + 1, field.value.end - 1});
-  if (!has_escapes_ || raw.find('\\') == std::string_view::npos) return raw;
+std::string_view BodyReader::Unescaped(std::string_view raw, std::string& scratch) {
   scratch.clear();
   AppendUnescaped(raw, scratch);
   return scratch;
@@ -264,12 +262,6 @@ Token BodyReader::ReadItems(JsonWalker& walker, Token t, std::uint32_t depth) {
     if (walker.At(t) != ']') return walker.Fail(t);
   }
   return t + 1;
-}
-
-std::string_view BodyReader::UnescapedKey(std::string_view raw) {
-  key_scratch_.clear();
-  AppendUnescaped(raw, key_scratch_);
-  return key_scratch_;
 }
 
 }  // namespace gateway::normalize

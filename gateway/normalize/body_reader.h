@@ -58,7 +58,10 @@ class BodyReader {
   const std::uint32_t* tokens() const { return index_.tokens(); }
   std::string_view Text(Span span) const { return {text_ + span.begin, span.size()}; }
   /// The characters of a string value; unescaped into `scratch` if need be.
-  std::string_view StringValue(const Field& field, std::string& scratch) const;
+  std::string_view StringValue(const Field& field, std::string& scratch) const {
+    const std::string_view raw = Text({field.value.begin + 1, field.value.end - 1});
+    return IsPlain(raw) ? raw : Unescaped(raw, scratch);
+  }
 
  private:
   std::optional<RequestError> ReadText(Route route, char* text, std::size_t size);
@@ -69,10 +72,14 @@ class BodyReader {
   Token ReadItems(JsonWalker& walker, Token t, std::uint32_t depth);
   std::string_view KeyText(Token key) {
     const std::uint32_t begin = key[0] + 1;
-    const std::string_view raw(text_ + begin, TrimBlanks(text_, key[1]) - 1 - begin);
-    return has_escapes_ && raw.find('\\') != std::string_view::npos ? UnescapedKey(raw) : raw;
+    const std::string_view raw = Text({begin, TrimBlanks(text_, key[1]) - 1});
+    return IsPlain(raw) ? raw : Unescaped(raw, key_scratch_);
   }
-  std::string_view UnescapedKey(std::string_view raw);
+  /// Whether a string's inside holds no escapes.
+  bool IsPlain(std::string_view raw) const {
+    return !has_escapes_ || raw.find('\\') == std::string_view::npos;
+  }
+  static std::string_view Unescaped(std::string_view raw, std::string& scratch);
   std::optional<RequestError> CheckEnvelope() const;
   RequestError WalkError(const JsonWalker& walker) const;
   void Clear();

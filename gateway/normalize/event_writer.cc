@@ -18,6 +18,10 @@ constexpr std::array<std::string_view, kEventTypes> kPrologues = {
     R"({"type":"group","messageId":)",  R"({"type":"page","messageId":)",
     R"({"type":"screen","messageId":)", R"({"type":"alias","messageId":)"};
 
+/// Behind the messageId.
+constexpr std::string_view kTimestampMember = R"(,"timestamp":"0000-00-00T00:00:00.000Z")";
+static_assert(kTimestampMember.ends_with(kQuotedTimestamp));
+
 /// What the gateway adds at most of its own: prologue, generated id and timestamp, and
 /// the wrapping of a context.
 constexpr std::size_t kOwnFieldBytes = 128;
@@ -198,7 +202,6 @@ std::size_t EventWriter::Write(Candidate& candidate, std::string& out) {
 
   out += kPrologues[static_cast<std::size_t>(candidate.type)];
   WriteMessageId(candidate, out);
-  out += R"(,"timestamp":)";
   WriteTimestamp(candidate, out);
 
   RunCopier copier(text, out, false);
@@ -289,7 +292,7 @@ void EventWriter::WriteMessageId(Candidate& candidate, std::string& out) {
 void EventWriter::WriteTimestamp(Candidate& candidate, std::string& out) const {
   const GivenTime& given = candidate.timestamp;
   if (given.state == GivenTime::State::kNone) {
-    AppendTimestamp(out, request_->received_at);
+    AppendTimestamp(out, request_->received_at, kTimestampMember);
     return;
   }
   if (given.state == GivenTime::State::kUnreadable) {
@@ -299,10 +302,11 @@ void EventWriter::WriteTimestamp(Candidate& candidate, std::string& out) const {
     // the moment of arrival.
     const common::WallTime corrected = request_->received_at - (sent_at_.time - given.time);
     if (corrected != given.time && InRange(corrected)) {
-      AppendTimestamp(out, corrected);
+      AppendTimestamp(out, corrected, kTimestampMember);
       return;
     }
   }
+  out += kTimestampMember.substr(0, kTimestampMember.size() - kQuotedTimestamp.size());
   out += body_.Text(Get(candidate.known, FieldId::kTimestamp)->value);
 }
 

@@ -21,8 +21,7 @@ using std::chrono::seconds;
 using std::chrono::sys_days;
 using std::chrono::year_month_day;
 
-constexpr std::string_view kQuotedShape = "\"0000-00-00T00:00:00.000Z\"";
-constexpr std::string_view kShape = kQuotedShape.substr(1, kQuotedShape.size() - 2);
+constexpr std::string_view kShape = kQuotedTimestamp.substr(1, kQuotedTimestamp.size() - 2);
 
 // Eight bytes of a text as one number, the first byte lowest, so that each step below
 // works on all of them.
@@ -110,14 +109,14 @@ std::optional<common::WallTime> ReadTimestamp(std::string_view text) {
   return sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + milliseconds(millis);
 }
 
-void AppendTimestamp(std::string& out, common::WallTime time) {
+void AppendTimestamp(std::string& out, common::WallTime time, std::string_view shape) {
   const auto day = floor<days>(time);
   const year_month_day date(day);
   const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
   const auto millis = static_cast<unsigned>((time - day).count());
   const unsigned second = millis / 1000;
   // In place: a copy of bytes written one by one would wait for each of them.
-  out += kQuotedShape;
+  out += shape;
   char* const p = out.data() + out.size() - 1 - kShape.size();
   Write2(p, year / 100);
   Write2(p + 2, year % 100);

@@ -26,9 +26,13 @@ GivenTime ReadTime(const Field* field, const BodyReader& body, std::string& scra
 /// every client writes. Same answers for every text.
 std::optional<common::WallTime> ReadTimestamp(std::string_view text);
 
+inline constexpr std::string_view kQuotedTimestamp = "\"0000-00-00T00:00:00.000Z\"";
+
 /// Appends what common::FormatTimestamp returns, in quotes and without allocating.
-/// `time` lies in the years 0 to 9999 (InRange).
-void AppendTimestamp(std::string& out, common::WallTime time);
+/// `time` lies in the years 0 to 9999 (InRange). `shape` is what to write the digits into:
+/// kQuotedTimestamp, and before it what should be appended in the same go.
+void AppendTimestamp(std::string& out, common::WallTime time,
+                     std::string_view shape = kQuotedTimestamp);
 
 /// Whether `time` can be written with a four-digit year.
 bool InRange(common::WallTime time);
