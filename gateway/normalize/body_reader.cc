@@ -184,8 +184,8 @@ Token BodyReader::ReadObject(JsonWalker& walker, Token t, std::uint32_t depth,
       field.kind = kind;
       field.key_begin = *key;
       field.value.begin = *t;
-      field.value_token = walker.Index(t);
       if (kind == ValueKind::kObject || kind == ValueKind::kArray) {
+        field.value_token = walker.Index(t);
         t = ReadContainer(walker, t, depth + 1, field.id, item);
         if (t == nullptr) return nullptr;
         field.value.end = t[-1] + 1;

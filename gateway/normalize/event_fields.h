@@ -160,7 +160,7 @@ struct Field {
   ValueKind kind = ValueKind::kAbsent;
   std::uint32_t key_begin = 0;    ///< Offset of the key's opening quote.
   Span value;                     ///< Without surrounding blanks.
-  std::uint32_t value_token = 0;  ///< Where the value is in the index.
+  std::uint32_t value_token = 0;  ///< Where an object or array is in the index.
 };
 
 /// The known fields of one object; of a key that comes twice, the last.

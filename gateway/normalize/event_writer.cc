@@ -2,6 +2,7 @@
 #include "gateway/normalize/event_writer.h"
 
 #include <array>
+#include <span>
 
 namespace gateway::normalize {
 namespace {
@@ -54,27 +55,24 @@ constexpr FieldSet kAlwaysDropped = Set(
 constexpr FieldSet kIdentities =
     Set(FieldId::kUserId, FieldId::kAnonymousId, FieldId::kGroupId, FieldId::kPreviousId);
 
-/// Copies members that lie beside each other in one piece, commas and blanks included.
-class RunCopier {
+/// Writes members of an object, with commas between them.
+class MemberWriter {
  public:
-  RunCopier(const char* text, std::string& out, bool first)
+  MemberWriter(const char* text, std::string& out, bool first)
       : text_(text), out_(out), first_(first) {}
 
-  void Keep(const Field& field) {
-    if (run_.size() == 0) run_.begin = field.key_begin;
-    run_.end = field.value.end;
-  }
-  void Flush() {
-    if (run_.size() == 0) return;
+  /// Members that lie beside each other, in one piece, commas and blanks included.
+  void Copy(std::span<const Field> run) {
+    if (run.empty()) return;
+    std::uint32_t begin = run.front().key_begin;
     // Mostly the comma that is needed stands right before the run.
-    if (!first_ && text_[run_.begin - 1] == ',') {
-      --run_.begin;
+    if (!first_ && text_[begin - 1] == ',') {
+      --begin;
     } else {
       Comma();
     }
     first_ = false;
-    out_.append(text_ + run_.begin, run_.size());
-    run_ = {};
+    out_.append(text_ + begin, run.back().value.end - begin);
   }
   void Comma() {
     if (!first_) out_ += ',';
@@ -85,7 +83,6 @@ class RunCopier {
   const char* text_;
   std::string& out_;
   bool first_;
-  Span run_;
 };
 
 }  // namespace
@@ -204,26 +201,27 @@ std::size_t EventWriter::Write(Candidate& candidate, std::string& out) {
   WriteMessageId(candidate, out);
   WriteTimestamp(candidate, out);
 
-  RunCopier copier(text, out, false);
+  MemberWriter members(text, out, false);
   std::size_t content = item.span.size();
   const auto merge = [&](FieldId id, const Field* mine) {
-    copier.Comma();
+    members.Comma();
     const std::size_t before = out.size();
     WriteMerged(id, mine, out);
     if (mine != nullptr) content -= mine->value.end - mine->key_begin;
     content += out.size() - before;
   };
   const FieldSet doubtful = Doubtful(candidate);
-  for (const Field& field : body_.FieldsOf(item)) {
-    const Action action =
-        (doubtful & Set(field.id)) == 0 ? Action::kKeep : Decide(candidate.type, field, known);
-    if (action == Action::kKeep) {
-      copier.Keep(field);
-      continue;
-    }
-    copier.Flush();
+  const std::span<const Field> fields = body_.FieldsOf(item);
+  std::size_t kept = 0;  // Where the run of kept fields begins.
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const Field& field = fields[i];
+    if ((doubtful & Set(field.id)) == 0) continue;
+    const Action action = Decide(candidate.type, field, known);
+    if (action == Action::kKeep) continue;
+    members.Copy(fields.subspan(kept, i - kept));
+    kept = i + 1;
     if (action == Action::kQuote) {
-      copier.Comma();
+      members.Comma();
       out.append(text + field.key_begin, field.value.begin - field.key_begin);
       out += '"';
       out += body_.Text(field.value);
@@ -235,7 +233,7 @@ std::size_t EventWriter::Write(Candidate& candidate, std::string& out) {
       if (Get(known, field.id) == &field) candidate.notes.Add(Note::kEmptyFieldDropped);
     }
   }
-  copier.Flush();
+  members.Copy(fields.subspan(kept));
   if (context == nullptr && (envelope_context_ != nullptr || !additions_.empty())) {
     merge(FieldId::kContext, nullptr);
   }
@@ -313,15 +311,15 @@ void EventWriter::WriteTimestamp(Candidate& candidate, std::string& out) const {
 std::string EventWriter::WithoutServerFields(const Item& item) const {
   if (!item.is_object) return std::string(body_.Text(item.span));
   std::string out = "{";
-  RunCopier copier(body_.text(), out, true);
-  for (const Field& field : body_.FieldsOf(item)) {
-    if (StripsAlways(field.id)) {
-      copier.Flush();
-    } else {
-      copier.Keep(field);
-    }
+  MemberWriter members(body_.text(), out, true);
+  const std::span<const Field> fields = body_.FieldsOf(item);
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    if (!StripsAlways(fields[i].id)) continue;
+    members.Copy(fields.subspan(kept, i - kept));
+    kept = i + 1;
   }
-  copier.Flush();
+  members.Copy(fields.subspan(kept));
   out += '}';
   return out;
 }
