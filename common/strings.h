@@ -13,6 +13,9 @@ namespace common {
 /// U+FFFD, so that what is written always parses.
 void AppendJsonString(std::string& out, std::string_view text);
 
+/// `text` with U+FFFD in the place of bytes that are not UTF-8.
+std::string RepairUtf8(std::string_view text);
+
 /// "2026-01-02T03:04:05.678Z": always UTC, always milliseconds.
 std::string FormatTimestamp(WallTime time);
 

@@ -64,6 +64,8 @@ DeliveryMetrics::DeliveryMetrics(prometheus::Registry& registry)
       held_endpoint(Held(registry, "endpoint_wrong")),
       unconfigured_tenants(Gauge(registry, "tenants_unconfigured",
                                  "Tenants with stored events that the configuration lacks.")),
+      switched_off_tenants(Gauge(registry, "tenants_switched_off",
+                                 "Tenants with stored events whose switch was turned off since.")),
       request_seconds(Histogram(registry, "delivery_request_seconds",
                                 "From sending a batch to its answer.",
                                 common::metrics::LatencyBuckets())),

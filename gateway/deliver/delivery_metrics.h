@@ -28,6 +28,7 @@ struct DeliveryMetrics {
   prometheus::Gauge& held_write_key;
   prometheus::Gauge& held_endpoint;
   prometheus::Gauge& unconfigured_tenants;
+  prometheus::Gauge& switched_off_tenants;
   prometheus::Histogram& request_seconds;
   prometheus::Histogram& end_to_end_seconds;
   prometheus::Histogram& batch_events;

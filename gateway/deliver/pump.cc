@@ -95,6 +95,7 @@ void Pump::Start(const std::vector<pipeline::LogState>& logs) {
   const common::Duration longest = std::max(
       {options_.backoff.max * 2, options_.classify.max_retry_after, options_.hold_probe_interval});
   std::uint64_t unconfigured = 0;
+  std::uint64_t switched_off = 0;
   for (const pipeline::LogState& state : logs) {
     Lane& lane = lanes_[state.log];
     lane.progress.cursor = state.cursor;
@@ -110,8 +111,16 @@ void Pump::Start(const std::vector<pipeline::LogState>& logs) {
       common::log::Warning("tenant_unconfigured",
                            "stored events of a tenant that the configuration lacks are kept",
                            {{"tenant", state.tenant}, {"pending", state.pending()}});
+    } else if (tenant != nullptr && tenant->mode == pipeline::TenantMode::kNotForwarded &&
+               state.pending() > 0) {
+      ++switched_off;
+      common::log::Warning("tenant_switched_off",
+                           "events stored before the tenant's switch was turned off are kept and "
+                           "not sent",
+                           {{"tenant", state.tenant}, {"pending", state.pending()}});
     }
   }
+  metrics_.switched_off_tenants.Set(static_cast<double>(switched_off));
   metrics_.unconfigured_tenants.Set(static_cast<double>(unconfigured));
   Turn();
 }
@@ -217,7 +226,8 @@ void Pump::OnReply(LogId log, pipeline::TransportReply reply) {
   }
   const pipeline::Outcome outcome = Classify(reply, options_.classify, now);
   settle::Verdict verdict = settle::Decide(lane.progress, log, lane.batch, outcome, policy_, now);
-  Report(tenant == nullptr ? "" : tenant->id, reply, outcome, verdict);
+  const bool was_held = lane.progress.retry.hold != HoldReason::kNone;
+  Report(tenant == nullptr ? "" : tenant->id, was_held, reply, outcome, verdict);
   if (verdict.delivered > 0) {
     for (const pipeline::ChunkSlice& slice : lane.batch.slices) {
       metrics_.end_to_end_seconds.Observe(Seconds(now - slice.chunk->accepted_at));
@@ -266,8 +276,10 @@ void Pump::OnSettled(LogId log, const common::Status& status) {
     lane.settle_refused = false;
     if (lane.unsettled) SubmitSettlement(log, lane);
   } else {
-    common::log::Error("settle_failed", "cannot store what was delivered; trying again",
-                       {{"log", log}, {"error", status.error().message}});
+    if (!lane.settle_refused) {  // Once an outage; it is tried every second.
+      common::log::Error("settle_failed", "cannot store what was delivered; trying again",
+                         {{"log", log}, {"error", status.error().message}});
+    }
     if (lane.unsettled) Merge(*lane.settling, std::move(*lane.unsettled));
     lane.unsettled = std::move(lane.settling);
     lane.settling.reset();
@@ -308,7 +320,7 @@ void Pump::CountHeld(const pipeline::RetryState& before, const pipeline::RetrySt
   add(after.hold, 1);
 }
 
-void Pump::Report(const std::string& tenant, const pipeline::TransportReply& reply,
+void Pump::Report(const std::string& tenant, bool was_held, const pipeline::TransportReply& reply,
                   const pipeline::Outcome& outcome, const settle::Verdict& verdict) {
   int status = 0;
   std::string detail;
@@ -322,6 +334,10 @@ void Pump::Report(const std::string& tenant, const pipeline::TransportReply& rep
   } else {
     metrics_.attempts_no_answer.Increment();
     detail = std::get<pipeline::TransportFailure>(reply).message;
+  }
+  if (was_held && verdict.progress.retry.hold == HoldReason::kNone) {
+    common::log::Info("tenant_released", "the tenant's events are sent again",
+                      {{"tenant", tenant}, {"status", status}});
   }
   const std::uint32_t attempts = verdict.progress.retry.attempts;
   // An outage would fill the log: 1st, 2nd, 4th, 8th … failure speaks for the others.

@@ -85,7 +85,7 @@ class Pump {
   void Settle(pipeline::LogId log, Lane& lane, pipeline::Settlement settlement);
   void SubmitSettlement(pipeline::LogId log, Lane& lane);
   void OnSettled(pipeline::LogId log, const common::Status& status);
-  void Report(const std::string& tenant, const pipeline::TransportReply& reply,
+  void Report(const std::string& tenant, bool was_held, const pipeline::TransportReply& reply,
               const pipeline::Outcome& outcome, const settle::Verdict& verdict);
   void CountHeld(const pipeline::RetryState& before, const pipeline::RetryState& after);
   void RetrySettlements(common::SteadyTime now);

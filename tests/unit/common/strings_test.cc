@@ -151,6 +151,13 @@ TEST(EqualsIgnoreCase, AsciiOnly) {
   EXPECT_FALSE(EqualsIgnoreCase("[", "{"));  // 32 apart, but no letters.
 }
 
+TEST(RepairUtf8, ReplacesWhatIsNoText) {
+  EXPECT_EQ(RepairUtf8(""), "");
+  EXPECT_EQ(RepairUtf8("a\xe2\x82\xac"), "a\xe2\x82\xac");
+  EXPECT_EQ(RepairUtf8("ung\xfcltig\xff"), "ung\xef\xbf\xbdltig\xef\xbf\xbd");
+  EXPECT_EQ(RepairUtf8("\xe2\x82"), "\xef\xbf\xbd\xef\xbf\xbd");
+}
+
 TEST(Truncate, NeverCutsACharacter) {
   EXPECT_EQ(Truncate("abc", 5), "abc");
   EXPECT_EQ(Truncate("abc", 3), "abc");

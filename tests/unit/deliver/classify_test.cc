@@ -91,6 +91,14 @@ TEST(Classify, NoAnswerIsRetried) {
   }
 }
 
+TEST(Classify, TheExcerptOfARefusalIsTextWhateverWasAnswered) {
+  pipeline::IncomingResponse response;
+  response.status = 400;
+  response.body = "ung\xFCltig \xFF";
+  const auto outcome = Classify(response, ClassifyPolicy{.max_retry_after = 300s}, {});
+  EXPECT_EQ(std::get<pipeline::Split>(outcome).excerpt, "ung\xEF\xBF\xBDltig \xEF\xBF\xBD");
+}
+
 TEST(Classify, TheExcerptOfARefusalIsShort) {
   IncomingResponse response;
   response.status = 413;

@@ -288,6 +288,16 @@ TEST_F(PumpTest, APausedTenantIsStoredAndHeld) {
   EXPECT_EQ(Pending(), 500);
 }
 
+TEST_F(PumpTest, ATenantSwitchedOffWithABacklogIsKeptAndCounted) {
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kNotForwarded);
+  ASSERT_TRUE(queue_.AppendTexts(log, {R"({"messageId":"m"})"}, clock_.Wall()));
+  Start();
+  Pass(60s);
+  EXPECT_TRUE(transport_.in_flight.empty());
+  EXPECT_EQ(queue_.State(log).pending(), 1U);
+  EXPECT_EQ(Metric("tenants_switched_off"), 1);
+}
+
 TEST_F(PumpTest, ARestartKeepsTheRetryTimeAndTheCount) {
   const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
   Start();
