@@ -31,7 +31,7 @@ Status Intake::Push(PendingAppend& append) {
   }
   append_bytes_ += append.bytes;
   appends_.push_back(std::move(append));
-  pending_.store(appends_.size(), std::memory_order_relaxed);
+  CountLocked();
   WakeLocked();
   return common::Ok();
 }
@@ -50,6 +50,13 @@ Status Intake::Push(PendingQuarantine& quarantine) {
   quarantines_.push_back(std::move(quarantine));
   WakeLocked();
   return common::Ok();
+}
+
+void Intake::CountLocked() {
+  pending_.store(appends_.size(), std::memory_order_relaxed);
+  full_.store(!appends_.empty() && (append_bytes_ >= limits_.pending_bytes ||
+                                    appends_.size() >= limits_.pending_requests),
+              std::memory_order_relaxed);
 }
 
 void Intake::WakeLocked() {
@@ -74,7 +81,7 @@ void Intake::TakeLocked(Work& work) {
     appends_.pop_front();
   }
   append_bytes_ -= taken;
-  pending_.store(appends_.size(), std::memory_order_relaxed);
+  CountLocked();
   std::ranges::move(settlements_, std::back_inserter(work.settlements));
   settlements_.clear();
   std::ranges::move(quarantines_, std::back_inserter(work.quarantines));

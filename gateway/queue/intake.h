@@ -45,11 +45,14 @@ class Intake {
   void Close();
 
   std::uint64_t pending_requests() const { return pending_.load(std::memory_order_relaxed); }
+  /// Whether an append of any size would be refused now.
+  bool full() const { return full_.load(std::memory_order_relaxed); }
 
  private:
   bool EmptyLocked() const {
     return appends_.empty() && settlements_.empty() && quarantines_.empty();
   }
+  void CountLocked();
   void WakeLocked();
   void LingerLocked(std::unique_lock<std::mutex>& lock);
   void TakeLocked(Work& work);
@@ -64,6 +67,7 @@ class Intake {
   std::vector<PendingSettle> settlements_;
   std::vector<PendingQuarantine> quarantines_;
   std::atomic<std::uint64_t> pending_{0};
+  std::atomic<bool> full_{false};
 };
 
 }  // namespace gateway::queue

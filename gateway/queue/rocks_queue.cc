@@ -252,6 +252,8 @@ Status RocksQueue::ReclaimSpace() {
   return common::Ok();
 }
 
+bool RocksQueue::Full() const { return impl_->intake.full(); }
+
 QueueHealth RocksQueue::health() const { return impl_->health.Get(); }
 
 QueueSizes RocksQueue::sizes() const {

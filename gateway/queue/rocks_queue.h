@@ -86,6 +86,8 @@ class RocksQueue final : public pipeline::EventQueue {
   /// the space that is missing. Blocks on the disk.
   common::Status ReclaimSpace();
 
+  /// Whether every append would be refused now, for there wait too many. Cheap.
+  bool Full() const;
   QueueHealth health() const;
   QueueSizes sizes() const;
 

@@ -3,6 +3,8 @@
 #include <prometheus/registry.h>
 
 #include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -13,6 +15,7 @@
 #include "gateway/observe/admin_service.h"
 #include "gateway/observe/health.h"
 #include "gateway/observe/ledger.h"
+#include "gateway/observe/memory_watch.h"
 #include "gateway/observe/storage_watch.h"
 #include "tests/support/temp_dir.h"
 
@@ -141,6 +144,34 @@ TEST(StorageWatch, ADirectoryThatIsGoneIsAProblem) {
   StorageWatch watch("/nonexistent/for/sure", 1, [] { return std::nullopt; }, registry);
   watch.Check();
   EXPECT_TRUE(watch.Problem());
+}
+
+TEST(MemoryWatch, RefusesAboveItsMarkOnly) {
+  prometheus::Registry registry;
+  MemoryWatch generous(std::uint64_t{1} << 50, registry);
+  generous.Check();
+  EXPECT_FALSE(generous.Over());
+  MemoryWatch strict(1, registry);
+  EXPECT_FALSE(strict.Over()) << "not before the first check";
+  strict.Check();
+  EXPECT_TRUE(strict.Over());
+  MemoryWatch off(0, registry);
+  off.Check();
+  EXPECT_FALSE(off.Over());
+}
+
+TEST(MemoryWatch, TakesNineTenthsOfTheContainersLimit) {
+  const tests::TempDir dir;
+  EXPECT_EQ(ContainerMemoryMark(dir.path().string()), std::nullopt);
+  std::filesystem::create_directory(dir.path() / "memory");
+  std::ofstream(dir.path() / "memory" / "memory.limit_in_bytes") << "2000\n";
+  EXPECT_EQ(ContainerMemoryMark(dir.path().string()), 1800U);
+  std::ofstream(dir.path() / "memory" / "memory.limit_in_bytes") << "9223372036854771712\n";
+  EXPECT_EQ(ContainerMemoryMark(dir.path().string()), std::nullopt) << "version 1's no limit";
+  std::ofstream(dir.path() / "memory.max") << "1000\n";
+  EXPECT_EQ(ContainerMemoryMark(dir.path().string()), 900U) << "version 2 goes first";
+  std::ofstream(dir.path() / "memory.max") << "max\n";
+  EXPECT_EQ(ContainerMemoryMark(dir.path().string()), std::nullopt);
 }
 
 }  // namespace

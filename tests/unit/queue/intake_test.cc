@@ -28,7 +28,11 @@ common::Status Push(Intake& intake, std::uint64_t bytes) {
 
 TEST(Intake, RefusesBeyondTheNumberOfRequests) {
   Intake intake(Small());
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(Push(intake, 1));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_FALSE(intake.full());
+    EXPECT_TRUE(Push(intake, 1));
+  }
+  EXPECT_TRUE(intake.full());
   const auto refused = Push(intake, 1);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
@@ -39,9 +43,11 @@ TEST(Intake, RefusesBeyondTheBytesButTakesOneOfAnySize) {
   Intake intake(Small());
   EXPECT_TRUE(Push(intake, 1000));
   EXPECT_FALSE(Push(intake, 1));
+  EXPECT_TRUE(intake.full());
   Work work;
   EXPECT_EQ(intake.Take(work, Clock::now()), Intake::Taken::kWork);
   EXPECT_EQ(work.appends.size(), 1U);
+  EXPECT_FALSE(intake.full());
   EXPECT_TRUE(Push(intake, 60));
   EXPECT_TRUE(Push(intake, 40));
   EXPECT_FALSE(Push(intake, 1));
