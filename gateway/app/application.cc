@@ -35,8 +35,10 @@
 #include "gateway/ingest/admission.h"
 #include "gateway/ingest/ingest_service.h"
 #include "gateway/observe/admin_service.h"
+#include "gateway/observe/certificate_watch.h"
 #include "gateway/observe/health.h"
 #include "gateway/observe/ledger.h"
+#include "gateway/observe/memory_watch.h"
 #include "gateway/observe/storage_watch.h"
 #include "gateway/queue/rocks_queue.h"
 
@@ -47,6 +49,8 @@ using common::Status;
 using Deadline = std::chrono::steady_clock::time_point;
 
 constexpr std::chrono::milliseconds kHousekeepingInterval{500};
+// Of housekeeping: a certificate is looked at every five seconds.
+constexpr std::uint64_t kCertificateChecks = 10;
 // After the deadline: for sockets that were closed by force to go.
 constexpr std::chrono::seconds kAbortGrace{2};
 // For the last commit and the closing of the store.
@@ -156,6 +160,9 @@ class Application {
         },
         registry_);
     storage_watch_->Check();
+    const std::uint64_t most = config_.ingest.max_process_memory;
+    memory_watch_.emplace(
+        most != 0 ? most : observe::ContainerMemoryMark("/sys/fs/cgroup").value_or(0), registry_);
     storage_source_.store(&*storage_watch_);
     return common::Ok();
   }
@@ -187,8 +194,7 @@ class Application {
   }
 
   Status BuildIngest() {
-    admission_.emplace(config_.ingest.max_in_flight_bytes,
-                       [this] { return storage_watch_->Problem(); });
+    admission_.emplace(config_.ingest.max_in_flight_bytes, [this] { return IngestProblem(); });
     ingest_service_.emplace(ToIngestOptions(config_.ingest), clock_, *tenants_, *queue_,
                             *admission_, registry_);
     if (!config_.ingest.tls.certificate.empty()) {
@@ -196,6 +202,7 @@ class Application {
                                                       config_.ingest.tls.key, clock_);
       if (!tls) return Named("ingest.tls", tls.error());
       ingest_tls_ = std::move(*tls);
+      certificate_watch_.emplace(*ingest_tls_, registry_);
     }
     std::vector<boost::asio::io_context*> contexts;
     for (std::size_t i = 0; i < IngestThreads(config_.ingest); ++i) {
@@ -213,6 +220,25 @@ class Application {
     return common::Ok();
   }
 
+  /// Why no request can be taken right now; asked for each one. What exactly is wrong is for
+  /// the operator: /readyz and the log say it.
+  std::optional<ingest::Admission::Refusal> IngestProblem() const {
+    using ingest::Admission;
+    if (storage_watch_->Problem()) {
+      return Admission::Refusal{"storage_unavailable",
+                                "events cannot be stored right now; send the request again"};
+    }
+    if (queue_->Full()) {
+      return Admission::Refusal{"overloaded",
+                                "too many events wait for the disk; send the request again"};
+    }
+    if (memory_watch_->Over()) {
+      return Admission::Refusal{"overloaded",
+                                "the gateway is short of memory; send the request again"};
+    }
+    return std::nullopt;
+  }
+
   /// Everything is built and bound: now the threads, the consumer before the producer.
   void StartPipeline() {
     const std::vector<pipeline::LogState> logs = queue_->Logs();
@@ -228,7 +254,10 @@ class Application {
     boost::asio::post(delivery_.context(), [this, logs] { pump_->Start(logs); });
     for (const auto& thread : ingest_) thread->Start();
     ingest_server_->Start();
-    boost::asio::post(admin_.context(), [this] { Housekeep(); });
+    boost::asio::post(admin_.context(), [this] {
+      signals_->OnHangUp([this] { CheckCertificate(); });
+      Housekeep();
+    });
     LogListening("ingest", config_.ingest.listen, ingest_server_->port());
     health_.SetStarted();
     common::log::Info("ready", "the gateway takes events",
@@ -303,6 +332,7 @@ class Application {
 
   void Housekeep() {
     storage_watch_->Check();
+    memory_watch_->Check();
     if (storage_watch_->Problem()) ReclaimSpace();
     if (const queue::QueueHealth health = queue_->health(); health.needs_restart) {
       // Whoever runs the process starts it again; what was acknowledged is on disk.
@@ -313,10 +343,15 @@ class Application {
       return signals_->RequestStop();
     }
     ingest_connections_->Set(static_cast<double>(ingest_server_->stats().connections.load()));
+    if (housekeepings_++ % kCertificateChecks == 0) CheckCertificate();
     housekeeping_.expires_after(kHousekeepingInterval);
     housekeeping_.async_wait([this](boost::system::error_code error) {
       if (!error) Housekeep();
     });
+  }
+
+  void CheckCertificate() {
+    if (certificate_watch_) certificate_watch_->Check();
   }
 
   void ReclaimSpace() {
@@ -338,10 +373,12 @@ class Application {
   observe::Health health_;
   std::unique_ptr<queue::RocksQueue> queue_;
   std::optional<observe::StorageWatch> storage_watch_;
+  std::optional<observe::MemoryWatch> memory_watch_;
   std::optional<control::CurrentTenants> tenants_;
   std::optional<ingest::Admission> admission_;
   std::optional<ingest::IngestService> ingest_service_;
   std::unique_ptr<common::net::ServerCertificate> ingest_tls_;
+  std::optional<observe::CertificateWatch> certificate_watch_;
   std::optional<observe::AdminService> admin_service_;
 
   IoThread admin_{"admin"};
@@ -350,6 +387,7 @@ class Application {
   std::optional<Signals> signals_;
   std::size_t client_connections_ = 0;
   std::atomic<bool> failed_{false};
+  std::uint64_t housekeepings_ = 0;
   // What the admin thread, which runs from the start on, may already look at.
   std::atomic<const observe::StorageWatch*> storage_source_{nullptr};
   std::atomic<const queue::RocksQueue*> ledger_source_{nullptr};

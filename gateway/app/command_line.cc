@@ -10,6 +10,7 @@
 
 #include "common/log.h"
 #include "gateway/app/application.h"
+#include "gateway/app/file_checks.h"
 #include "gateway/app/sandbox_command.h"
 #include "gateway/config/load.h"
 #include "gateway/config/reference.h"
@@ -20,12 +21,13 @@ namespace {
 /// Prints every problem, or hands the configuration on.
 int WithConfig(const std::string& path, const std::function<int(const config::Loaded&)>& run) {
   const config::LoadResult loaded = config::LoadFile(path, config::ProcessEnv());
-  if (loaded) return run(*loaded);
-  for (const config::Problem& problem : loaded.error()) {
+  const config::Problems problems = loaded ? CheckFiles(*loaded) : loaded.error();
+  if (problems.empty()) return run(*loaded);
+  for (const config::Problem& problem : problems) {
     fmt::print(stderr, "{}\n", problem.ToString());
   }
   fmt::print(stderr, "{}: {} {}; docs/configuration.md lists every setting\n", path,
-             loaded.error().size(), loaded.error().size() == 1 ? "error" : "errors");
+             problems.size(), problems.size() == 1 ? "error" : "errors");
   return kExitUsage;
 }
 

@@ -5,7 +5,11 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
+
+#include "gateway/config/scalar.h"
 
 namespace gateway::app {
 namespace {
@@ -29,6 +33,41 @@ constexpr int kWriteBuffers = 4;
 // A batch in flight keeps its chunks in memory, and a read from disk decodes whole ones:
 // no larger than a batch to Segment.
 constexpr std::uint64_t kMaxChunkBytes = 512 * 1024;
+
+/// `limits` where it says something, else `wider`; a burst that nobody set lets the largest
+/// request through.
+pipeline::IngestRate ToRate(const config::RateLimit& limits, const config::RateLimit& wider,
+                            std::uint32_t max_batch_events) {
+  pipeline::IngestRate rate;
+  rate.events_per_second =
+      limits.events_per_second != 0 ? limits.events_per_second : wider.events_per_second;
+  rate.burst_events = limits.burst_events != 0 ? limits.burst_events : wider.burst_events;
+  if (rate.burst_events == 0)
+    rate.burst_events = std::max(rate.events_per_second, max_batch_events);
+  return rate;
+}
+
+pipeline::IngestKey ToIngestKey(const config::IngestKey& key, const config::Ingest& ingest) {
+  return {.name = key.name,
+          .key = key.key,
+          .message_ids = key.message_ids,
+          .rate = ToRate(key.limits, {}, ingest.max_batch_events)};
+}
+
+/// Each text has been read before, when the configuration was checked.
+std::vector<common::net::Network> ToNetworks(const std::vector<std::string>& texts) {
+  std::vector<common::net::Network> networks;
+  for (const std::string& text : texts) {
+    if (auto network = common::net::ParseNetwork(text)) networks.push_back(*network);
+  }
+  return networks;
+}
+
+std::optional<ingest::PublicAddress> ToPublicAddress(const pipeline::Endpoint& url) {
+  if (url.host.empty()) return std::nullopt;
+  const std::string text = config::FormatEndpoint(url);
+  return ingest::PublicAddress{.https = url.tls, .host = text.substr(text.find("://") + 3)};
+}
 
 }  // namespace
 
@@ -60,7 +99,11 @@ ingest::IngestOptions ToIngestOptions(const config::Ingest& ingest) {
                      .max_merged_bytes = ingest.max_request_bytes * kMaxMergeGrowth,
                      .max_message_id_chars = kMaxMessageIdChars,
                      .max_depth = kMaxDepth},
-          .retry_after_seconds = kRetryAfterSeconds};
+          .retry_after_seconds = kRetryAfterSeconds,
+          .trusted_proxies = ToNetworks(ingest.trusted_proxies),
+          .allowed_origins = ingest.allowed_origins,
+          .public_address = ToPublicAddress(ingest.public_url),
+          .tls = !ingest.tls.certificate.empty()};
 }
 
 queue::Options ToQueueOptions(const config::Storage& storage) {
@@ -76,6 +119,7 @@ queue::Options ToQueueOptions(const config::Storage& storage) {
   options.write_buffer_bytes = storage.write_buffer;
   options.write_buffer_count = kWriteBuffers;
   options.max_wal_bytes = storage.max_wal;
+  options.max_rejected_bytes = storage.tenant_max_rejected;
   options.block_cache_bytes = storage.block_cache;
   return options;
 }
@@ -112,28 +156,33 @@ deliver::HttpsTransportOptions ToTransportOptions(const config::Config& config,
   return options;
 }
 
-std::vector<pipeline::IngestKey> ToIngestKeys(const std::vector<common::Secret>& keys) {
-  std::vector<pipeline::IngestKey> out;
-  for (const common::Secret& key : keys) out.push_back({.key = key});
-  return out;
-}
-
 std::vector<control::TenantSpec> ToTenantSpecs(const config::Config& config) {
   std::map<std::string, std::shared_ptr<const pipeline::Endpoint>> endpoints;
   for (const auto& [region, endpoint] : config.segment.endpoints) {
     endpoints.emplace(region, std::make_shared<const pipeline::Endpoint>(endpoint));
   }
+  const config::Ingest& ingest = config.ingest;
   std::vector<control::TenantSpec> specs;
   specs.reserve(config.tenants.size());
   for (const config::Tenant& tenant : config.tenants) {
     const auto endpoint = endpoints.find(tenant.segment.region);
-    specs.push_back({.id = tenant.id,
-                     .ingest_keys = ToIngestKeys(tenant.ingest_keys),
-                     .paused = tenant.paused,
-                     .forwarded = tenant.segment.enabled,
-                     .write_key = tenant.segment.write_key,
-                     .region = tenant.segment.region,
-                     .endpoint = endpoint == endpoints.end() ? nullptr : endpoint->second});
+    const std::uint64_t max_backlog = tenant.limits.max_backlog;
+    std::vector<pipeline::IngestKey> keys;
+    for (const config::IngestKey& key : tenant.ingest_keys)
+      keys.push_back(ToIngestKey(key, ingest));
+    specs.push_back(
+        {.id = tenant.id,
+         .ingest_keys = std::move(keys),
+         .strict = tenant.strict,
+         .message_ids = tenant.message_ids,
+         .dedupe = {.window = tenant.dedupe.window, .max_ids = tenant.dedupe.max_ids},
+         .rate = ToRate(tenant.limits.rate, ingest.tenant_limits.rate, ingest.max_batch_events),
+         .max_backlog_bytes = max_backlog != 0 ? max_backlog : ingest.tenant_limits.max_backlog,
+         .paused = tenant.paused,
+         .forwarded = tenant.segment.enabled,
+         .write_key = tenant.segment.write_key,
+         .region = tenant.segment.region,
+         .endpoint = endpoint == endpoints.end() ? nullptr : endpoint->second});
   }
   return specs;
 }
@@ -142,7 +191,11 @@ std::vector<pipeline::ServiceKey> ToServiceKeys(const config::Config& config) {
   std::vector<pipeline::ServiceKey> keys;
   keys.reserve(config.service_keys.size());
   for (const config::ServiceKey& service : config.service_keys) {
-    keys.push_back({.name = service.name, .key = service.key});
+    keys.push_back({.name = service.name,
+                    .key = service.key,
+                    .unknown_tenant = service.unknown_tenant,
+                    .message_ids = service.message_ids,
+                    .rate = ToRate(service.limits, {}, config.ingest.max_batch_events)});
   }
   return keys;
 }

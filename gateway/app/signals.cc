@@ -10,7 +10,7 @@
 
 namespace gateway::app {
 
-Signals::Signals(boost::asio::io_context& context) : signals_(context, SIGTERM, SIGINT) {
+Signals::Signals(boost::asio::io_context& context) : signals_(context, SIGTERM, SIGINT, SIGHUP) {
   std::signal(SIGPIPE, SIG_IGN);
   Wait();
 }
@@ -24,6 +24,10 @@ void Signals::RequestStop() {
 void Signals::Wait() {
   signals_.async_wait([this](boost::system::error_code error, int signal) {
     if (error) return;
+    if (signal == SIGHUP) {
+      if (reload_) reload_();
+      return Wait();
+    }
     if (stopping_) {
       common::log::Warning("stopping_now",
                            "a second signal; what is in flight is sent again after the next start",

@@ -3,17 +3,22 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <functional>
 #include <future>
+#include <utility>
 
 namespace gateway::app {
 
 /// SIGTERM and SIGINT: the first asks for an orderly stop, the second ends the process at
-/// once (exit status 1). SIGPIPE is ignored: a write to a closed connection is an error
-/// code here.
+/// once (exit status 1). SIGHUP: read again what can be. SIGPIPE is ignored: a write to a closed
+/// connection is an error code here.
 class Signals {
  public:
   /// Handlers run on the thread of `context`, which the caller runs.
   explicit Signals(boost::asio::io_context& context);
+  /// What SIGHUP does, on the thread of `context`; nothing until it is set. Set it before that
+  /// thread runs, or on it.
+  void OnHangUp(std::function<void()> reload) { reload_ = std::move(reload); }
   /// Blocks until the first signal, or RequestStop.
   void WaitForStop() { stop_.get_future().wait(); }
   /// As a first signal. On the thread of `context`.
@@ -24,6 +29,7 @@ class Signals {
 
   boost::asio::signal_set signals_;
   std::promise<void> stop_;
+  std::function<void()> reload_;
   bool stopping_ = false;
 };
 

@@ -65,7 +65,7 @@ void CheckKeys(const Config& config, Findings& findings) {
   for (std::size_t i = 0; i < config.tenants.size(); ++i) {
     const std::string list = EntryPath("tenants", i) + ".ingest_keys";
     for (std::size_t k = 0; k < config.tenants[i].ingest_keys.size(); ++k) {
-      keys.Add(config.tenants[i].ingest_keys[k].Reveal(), EntryPath(list, k));
+      keys.Add(config.tenants[i].ingest_keys[k].key.Reveal(), EntryPath(list, k));
     }
   }
   for (std::size_t i = 0; i < config.service_keys.size(); ++i) {
@@ -138,6 +138,19 @@ void CheckListeners(const Config& config, Findings& findings) {
   }
 }
 
+void CheckStorage(const Storage& storage, Findings& findings) {
+  // What the store has in memory has to fit on the disk before it takes writes again.
+  constexpr std::uint64_t kRoomForCommits = 32 << 20;
+  const std::uint64_t needed = 2 * storage.write_buffer + kRoomForCommits;
+  if (storage.min_free_disk < needed && !findings.IsBroken("storage.min_free_disk")) {
+    findings.Warn("storage.min_free_disk",
+                  fmt::format("is less than {}, which the store needs to recover from a full disk "
+                              "(twice storage.write_buffer, and 32MiB): then delivery stops too "
+                              "until somebody frees space",
+                              FormatSize(needed)));
+  }
+}
+
 void CheckDelivery(const Delivery& delivery, Findings& findings) {
   if (delivery.tenant_events_per_second > 0 &&
       delivery.tenant_burst_events < delivery.max_batch_events) {
@@ -166,6 +179,7 @@ void CheckDelivery(const Delivery& delivery, Findings& findings) {
 void Check(const Config& config, Findings& findings) {
   CheckListeners(config, findings);
   CheckEndpoints(config, findings);
+  CheckStorage(config.storage, findings);
   CheckDelivery(config.delivery, findings);
   CheckNames(config, findings);
   CheckKeys(config, findings);

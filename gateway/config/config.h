@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/secret.h"
+#include "gateway/pipeline/tenant_view.h"
 #include "gateway/pipeline/transport.h"
 
 /// The configuration file as typed values, each inside the range its row in schema.cc
@@ -28,9 +29,25 @@ struct Tls {
   std::string key;
 };
 
+/// How much may come in; 0 stands for the next wider setting, and for no limit in the widest.
+struct RateLimit {
+  std::uint32_t events_per_second = 0;
+  std::uint32_t burst_events = 0;
+};
+
+struct TenantLimits {
+  RateLimit rate;
+  std::uint64_t max_backlog = 0;
+};
+
 struct Ingest {
   ListenAddress listen;
   Tls tls;
+  pipeline::Endpoint public_url;             ///< `host` is empty when it is not set.
+  std::vector<std::string> trusted_proxies;  ///< Networks in CIDR notation.
+  std::vector<std::string> allowed_origins;  ///< "*" stands for all.
+  TenantLimits tenant_limits;
+  std::uint64_t max_process_memory = 0;
   std::uint32_t threads = 0;
   std::uint32_t max_connections = 0;
   std::uint64_t max_header_bytes = 0;
@@ -67,6 +84,7 @@ struct Storage {
   std::uint64_t max_wal = 0;
   std::uint64_t block_cache = 0;
   std::uint64_t min_free_disk = 0;
+  std::uint64_t tenant_max_rejected = 0;
   common::Duration retry_interval{};
 };
 
@@ -118,16 +136,35 @@ struct TenantSegment {
   bool enabled = true;
 };
 
+struct IngestKey {
+  std::string name;  ///< May be empty.
+  common::Secret key;
+  pipeline::MessageIds message_ids = pipeline::MessageIds::kAuto;
+  RateLimit limits;
+};
+
+struct TenantDedupe {
+  common::Duration window{};  ///< 0: off.
+  std::uint32_t max_ids = 0;
+};
+
 struct Tenant {
   std::string id;
-  std::vector<common::Secret> ingest_keys;
+  std::vector<IngestKey> ingest_keys;
   bool paused = false;
+  bool strict = false;
+  pipeline::MessageIds message_ids = pipeline::MessageIds::kAuto;
+  TenantDedupe dedupe;
+  TenantLimits limits;
   TenantSegment segment;
 };
 
 struct ServiceKey {
   std::string name;
   common::Secret key;
+  pipeline::UnknownTenant unknown_tenant = pipeline::UnknownTenant::kReject;
+  pipeline::MessageIds message_ids = pipeline::MessageIds::kAuto;
+  RateLimit limits;
 };
 
 struct Config {

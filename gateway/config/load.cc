@@ -47,6 +47,8 @@ LoadResult LoadText(std::string_view name, std::string_view text, const EnvLooku
     return tl::unexpected<Problems>(std::move(findings.errors));
   }
   SortByPlace(findings.warnings);
+  loaded.file = name;
+  loaded.positions = std::move(findings.positions);
   loaded.warnings = std::move(findings.warnings);
   return loaded;
 }

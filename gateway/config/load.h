@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,9 +26,17 @@ struct Problem {
   std::string ToString() const;
 };
 
+struct Position {
+  int line = 0;
+  int column = 0;
+};
+
 struct Loaded {
+  std::string file;
   Config config;
   std::vector<Problem> warnings;
+  /// Where each key and list entry stands that the file has, by its full path.
+  std::map<std::string, Position> positions;
 };
 
 /// Everything that is wrong, sorted by line; never empty.

@@ -174,11 +174,12 @@ class Reader {
                   const std::string& path) {
     std::visit(
         Overloaded{
-            [&](std::vector<common::Secret>* keys) { ReadKeys(node, position, *keys, path); },
+            [&](std::vector<std::string>* texts) { ReadTexts(node, position, type, *texts, path); },
             [&](std::map<std::string, pipeline::Endpoint>* endpoints) {
               ReadEndpoints(node, position, *endpoints, path);
             },
             [&](std::vector<AdminToken>* list) { ReadList(node, position, *list, path); },
+            [&](std::vector<IngestKey>* list) { ReadList(node, position, *list, path); },
             [&](std::vector<Tenant>* list) { ReadList(node, position, *list, path); },
             [&](std::vector<ServiceKey>* list) { ReadList(node, position, *list, path); },
             [&](auto*) { ReadScalar(node, position, type, target, path); },
@@ -216,12 +217,12 @@ class Reader {
     }
   }
 
-  void ReadKeys(const YAML::Node& node, Position position, std::vector<common::Secret>& keys,
-                const std::string& path) {
-    keys.clear();
+  void ReadTexts(const YAML::Node& node, Position position, const Type& type,
+                 std::vector<std::string>& texts, const std::string& path) {
+    texts.clear();
     if (node.IsNull()) return;
     if (!node.IsSequence()) {
-      WrongShape(node, position, Type{Kind::kKeyList}, &keys, path);
+      WrongShape(node, position, type, &texts, path);
       return;
     }
     std::size_t index = 0;
@@ -229,7 +230,7 @@ class Reader {
       const std::string element_path = fmt::format("{}[{}]", path, index++);
       const Position element_position = PositionOf(element.Mark());
       findings_.positions[element_path] = element_position;
-      ReadScalar(element, element_position, kKeyElement, &keys.emplace_back(), element_path);
+      ReadScalar(element, element_position, type, &texts.emplace_back(), element_path);
     }
   }
 
@@ -275,7 +276,22 @@ class Reader {
     for (const YAML::Node& element : node) {
       const std::string element_path = fmt::format("{}[{}]", path, list.size());
       findings_.positions[element_path] = PositionOf(element.Mark());
-      ReadObject(element, element_path, list.emplace_back());
+      if (element.IsScalar() && !kShortForm<T>.empty()) {
+        ReadShortForm(element, element_path, list.emplace_back());
+      } else {
+        ReadObject(element, element_path, list.emplace_back());
+      }
+    }
+  }
+
+  /// A single value in the place of a mapping: the row kShortForm, and defaults.
+  template <typename T>
+  void ReadShortForm(const YAML::Node& node, const std::string& where, T& object) {
+    const Scope scope{where, FieldsOf<T>(), &object};
+    for (const Field& field : scope.fields) {
+      ApplyDefault(scope, field);
+      if (field.path != kShortForm<T>) continue;
+      ReadScalar(node, PositionOf(node.Mark()), field.type, field.at(&object), where);
     }
   }
 

@@ -12,11 +12,6 @@
 
 namespace gateway::config {
 
-struct Position {
-  int line = 0;
-  int column = 0;
-};
-
 /// What reading found, beside the values.
 class Findings {
  public:

@@ -73,8 +73,9 @@ std::string_view TypeName(Kind kind) {
       return "secret";
     case Kind::kChoice:
       return "choice";
-    case Kind::kKeyList:
-      return "list of secrets";
+    case Kind::kNetworkList:
+    case Kind::kOriginList:
+      return "list";
     case Kind::kUrlMap:
       return "mapping";
     case Kind::kTable:
@@ -86,7 +87,7 @@ std::string_view TypeName(Kind kind) {
 /// Whether "allowed" says more than the type does.
 bool HasOwnRange(Kind kind) {
   return kind != Kind::kBool && kind != Kind::kPath && kind != Kind::kName && kind != Kind::kKey &&
-         kind != Kind::kKeyList && kind != Kind::kTable;
+         kind != Kind::kTable;
 }
 
 std::string DefaultCell(const Field& field) {
@@ -180,8 +181,12 @@ class Writer {
   static bool IsUnset(const Target& target) {
     return std::visit(
         [](const auto* value) {
-          if constexpr (requires { value->empty(); }) {
+          if constexpr (std::is_same_v<decltype(value), const std::vector<std::string>*>) {
+            return false;  // [] is a value: none, whatever the default.
+          } else if constexpr (requires { value->empty(); }) {
             return value->empty();
+          } else if constexpr (requires { value->host.empty(); }) {
+            return value->host.empty();
           } else {
             return false;
           }
@@ -191,10 +196,11 @@ class Writer {
 
   void WriteTarget(const Target& target, std::size_t indent) {
     std::visit(Overloaded{
-                   [&](std::vector<common::Secret>* keys) {
+                   [&](std::vector<std::string>* texts) {
                      out_ += " [";
-                     for (std::size_t i = 0; i < keys->size(); ++i) {
-                       out_ += i == 0 ? "\"***\"" : ", \"***\"";
+                     for (const std::string& text : *texts) {
+                       if (&text != texts->data()) out_ += ", ";
+                       out_ += Quoted(text);
                      }
                      out_ += "]\n";
                    },
@@ -206,11 +212,24 @@ class Writer {
                      }
                    },
                    [&](std::vector<AdminToken>* list) { WriteList(*list, indent); },
+                   [&](std::vector<IngestKey>* list) { WriteKeys(*list, indent); },
                    [&](std::vector<Tenant>* list) { WriteList(*list, indent); },
                    [&](std::vector<ServiceKey>* list) { WriteList(*list, indent); },
                    [&](auto*) { out_ += fmt::format(" {}\n", Quoted(Render(target))); },
                },
                target);
+  }
+
+  /// In the short form when that says everything.
+  void WriteKeys(std::vector<IngestKey>& keys, std::size_t indent) {
+    const auto is_plain = [](const IngestKey& key) {
+      return key.name.empty() && key.message_ids == pipeline::MessageIds::kAuto &&
+             key.limits.events_per_second == 0 && key.limits.burst_events == 0;
+    };
+    if (!std::ranges::all_of(keys, is_plain)) return WriteList(keys, indent);
+    out_ += " [";
+    for (std::size_t i = 0; i < keys.size(); ++i) out_ += i == 0 ? "\"***\"" : ", \"***\"";
+    out_ += "]\n";
   }
 
   template <typename T>
@@ -235,6 +254,7 @@ std::string RenderReference() {
     out += fmt::format("\n## {}\n\n{}\n", section.name, section.help);
     if (section.name == "tenants") {
       AppendEntryTable<Tenant>("", out);
+      AppendEntryTable<IngestKey>("\nAn entry of `ingest_keys` that is a mapping:\n", out);
     } else if (section.name == "service_keys") {
       AppendEntryTable<ServiceKey>("", out);
     } else {

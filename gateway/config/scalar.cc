@@ -169,6 +169,15 @@ bool IsName(std::string_view text) {
   return !text.empty() && text.size() <= 128 && std::all_of(text.begin(), text.end(), allowed);
 }
 
+bool IsOrigin(std::string_view text) {
+  if (text == "*") return true;
+  const std::size_t colon = text.find("://");
+  if (colon == std::string_view::npos || colon == 0) return false;
+  const std::string_view host = text.substr(colon + 3);
+  constexpr std::string_view kNoHost = "/?#@, ";
+  return !host.empty() && host.find_first_of(kNoHost) == std::string_view::npos;
+}
+
 bool IsKey(std::string_view text) {
   const auto allowed = [](char c) { return c > ' ' && c < '\x7f' && c != ':'; };
   return !text.empty() && text.size() <= 256 && std::all_of(text.begin(), text.end(), allowed);

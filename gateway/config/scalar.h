@@ -40,6 +40,8 @@ std::string FormatEndpoint(const pipeline::Endpoint& endpoint);
 
 /// 1 to 128 of A-Z a-z 0-9 . _ -
 bool IsName(std::string_view text);
+/// "*", or "scheme://host[:port]" as browsers send it in the Origin header.
+bool IsOrigin(std::string_view text);
 /// 1 to 256 visible ASCII characters without ':' (it ends the user in Basic auth).
 bool IsKey(std::string_view text);
 

@@ -27,7 +27,9 @@ constexpr Type kName{Kind::kName};
 constexpr Type kKey{Kind::kKey};
 constexpr Type kMasterKey{Kind::kMasterKey};
 constexpr Type kChoice{Kind::kChoice};
-constexpr Type kKeyList{Kind::kKeyList};
+constexpr Type kUrl{Kind::kUrl};
+constexpr Type kNetworkList{Kind::kNetworkList};
+constexpr Type kOriginList{Kind::kOriginList};
 constexpr Type kUrlMap{Kind::kUrlMap};
 constexpr Type kTable{Kind::kTable};
 constexpr Type Count(std::string_view min, std::string_view max) {
@@ -47,9 +49,20 @@ constexpr auto kConfigFields = std::to_array<Field>({
      "any free port."},
     {"ingest.tls.certificate", At<&Config::ingest, &Ingest::tls, &Tls::certificate>, kPath, kUnset,
      "PEM file with the certificate chain. With `ingest.tls.key` it makes the listener speak "
-     "HTTPS."},
+     "HTTPS. Both files are looked at again every few seconds and on SIGHUP: a new pair serves "
+     "new connections, a wrong one is logged and the old one stays."},
     {"ingest.tls.key", At<&Config::ingest, &Ingest::tls, &Tls::key>, kPath, kUnset,
      "PEM file with the certificate's private key."},
+    {"ingest.public_url", At<&Config::ingest, &Ingest::public_url>, kUrl, kUnset,
+     "The address of this listener as browsers and phones see it, which the SDK settings tell "
+     "them. Without it they are told the host that they asked."},
+    {"ingest.trusted_proxies", At<&Config::ingest, &Ingest::trusted_proxies>, kNetworkList, "[]",
+     "Proxies whose `X-Forwarded-For` (and, for the SDK settings, `X-Forwarded-Proto` and "
+     "`X-Forwarded-Host`) is believed."},
+    {"ingest.allowed_origins", At<&Config::ingest, &Ingest::allowed_origins>, kOriginList,
+     "[\"*\"]",
+     "Web origins whose pages may send events (CORS). `[]` is none, `\"*\"` all: an ingest key in "
+     "a page is public anyway."},
     {"ingest.threads", At<&Config::ingest, &Ingest::threads>, Count("0", "256"), "0",
      "Threads that serve connections; 0 is one per core."},
     {"ingest.max_connections", At<&Config::ingest, &Ingest::max_connections>, Count("1", "1000000"),
@@ -67,6 +80,27 @@ constexpr auto kConfigFields = std::to_array<Field>({
      "Bodies being received and handled, all connections together; one tenant gets a quarter, "
      "requests without a key in their header together an eighth. Over it requests are answered 503 "
      "with `Retry-After`."},
+    {"ingest.max_process_memory", At<&Config::ingest, &Ingest::max_process_memory>,
+     Size("0", "16TiB"), "0",
+     "Resident memory of the process above which requests are answered 503 with `Retry-After`; 0 "
+     "is nine tenths of the container's limit, and none without one."},
+    {"ingest.tenant_limits.events_per_second",
+     At<&Config::ingest, &Ingest::tenant_limits, &TenantLimits::rate,
+        &RateLimit::events_per_second>,
+     Count("0", "10000000"), "0",
+     "Events that one tenant may send, where its entry says nothing; 0 is no limit. Over it "
+     "requests are answered 429 with `Retry-After`."},
+    {"ingest.tenant_limits.burst_events",
+     At<&Config::ingest, &Ingest::tenant_limits, &TenantLimits::rate, &RateLimit::burst_events>,
+     Count("0", "10000000"), "0",
+     "Events that it may send at once after a rest; 0 is the larger of `events_per_second` and "
+     "`ingest.max_batch_events`. A batch is taken while anything is left, and what it takes too "
+     "much is waited for afterwards."},
+    {"ingest.tenant_limits.max_backlog",
+     At<&Config::ingest, &Ingest::tenant_limits, &TenantLimits::max_backlog>, Size("0", "16TiB"),
+     "16GiB",
+     "Events of one tenant that may wait for delivery; 0 is no limit. Over it its requests are "
+     "answered 429, so that a tenant whose Segment key is refused does not fill the disk of all."},
     {"ingest.idle_timeout", At<&Config::ingest, &Ingest::idle_timeout>, Duration("1s", "1h"), "75s",
      "Silence between two requests before a connection is closed. Longer than the idle time of a "
      "load balancer in front."},
@@ -109,6 +143,9 @@ constexpr auto kConfigFields = std::to_array<Field>({
      "32MiB", "Memory for reading a backlog back from table files, their indexes included."},
     {"storage.min_free_disk", At<&Config::storage, &Storage::min_free_disk>, Size("0", "16TiB"),
      "512MiB", "Free space below which events are answered 503; delivery goes on."},
+    {"storage.tenant_max_rejected", At<&Config::storage, &Storage::tenant_max_rejected>,
+     Size("0", "64GiB"), "64MiB",
+     "Events that validation refused, kept for one tenant; the oldest go first."},
     {"storage.retry_interval", At<&Config::storage, &Storage::retry_interval>,
      Duration("10ms", "1m"), "1s",
      "How often a disk that refused a write or a read is tried again."},
@@ -193,14 +230,46 @@ constexpr auto kAdminTokenFields = std::to_array<Field>({
     {"token", At<&AdminToken::token>, kKey, kRequired, "Sent as `Authorization: Bearer <token>`."},
 });
 
+constexpr auto kIngestKeyFields = std::to_array<Field>({
+    {"key", At<&IngestKey::key>, kKey, kRequired, "What the service authenticates with."},
+    {"name", At<&IngestKey::name>, kName, kUnset, "Shows in logs in place of the key."},
+    {"message_ids", At<&IngestKey::message_ids>, kChoice, "auto",
+     "As `message_ids` of the tenant."},
+    {"limits.events_per_second", At<&IngestKey::limits, &RateLimit::events_per_second>,
+     Count("0", "10000000"), "0",
+     "Events that may be sent with this key; 0 is no limit of its own."},
+    {"limits.burst_events", At<&IngestKey::limits, &RateLimit::burst_events>,
+     Count("0", "10000000"), "0", "As `ingest.tenant_limits.burst_events`."},
+});
+
 constexpr auto kTenantFields = std::to_array<Field>({
     {"id", At<&Tenant::id>, kName, kRequired,
      "Never reuse the id of another customer: the queue knows the tenant by it."},
-    {"ingest_keys", At<&Tenant::ingest_keys>, kKeyList, "[]",
+    {"ingest_keys", At<&Tenant::ingest_keys>, kTable, "[]",
      "What the tenant's services use in place of a Segment write key. Several, so that keys can be "
-     "rotated."},
+     "rotated. An entry is the key itself, or a mapping."},
     {"paused", At<&Tenant::paused>, kBool, "false",
      "Store events, deliver none until it is false again."},
+    {"strict", At<&Tenant::strict>, kBool, "false",
+     "Answer 400, and store nothing of the request, when one of its events is not as Segment "
+     "documents it. Otherwise the request is answered 200, the good events are stored, those that "
+     "Segment would drop are kept as dead letters, and small faults are put right."},
+    {"message_ids", At<&Tenant::message_ids>, kChoice, "auto",
+     "`keep` sends each `messageId` as it came, `scoped` makes it unique to the tenant: Segment "
+     "drops an id that it has seen in any workspace. `auto` keeps those of the tenant's own keys "
+     "and scopes those of service keys."},
+    {"dedupe.window", At<&Tenant::dedupe, &TenantDedupe::window>, Duration("0s", "30d"), "0s",
+     "For how long a `messageId` is remembered; an event with one that is, is answered 200 and not "
+     "stored again. 0 is off. Costs about 40 bytes of disk for each event of the window."},
+    {"dedupe.max_ids", At<&Tenant::dedupe, &TenantDedupe::max_ids>, Count("1000", "1000000000"),
+     "10000000", "Ids remembered at one time; over it the oldest are forgotten early."},
+    {"limits.events_per_second",
+     At<&Tenant::limits, &TenantLimits::rate, &RateLimit::events_per_second>,
+     Count("0", "10000000"), "0", "0 is `ingest.tenant_limits.events_per_second`."},
+    {"limits.burst_events", At<&Tenant::limits, &TenantLimits::rate, &RateLimit::burst_events>,
+     Count("0", "10000000"), "0", "0 is `ingest.tenant_limits.burst_events`."},
+    {"limits.max_backlog", At<&Tenant::limits, &TenantLimits::max_backlog>, Size("0", "16TiB"), "0",
+     "0 is `ingest.tenant_limits.max_backlog`."},
     {"segment.write_key", At<&Tenant::segment, &TenantSegment::write_key>, kKey, kUnset,
      "The write key of the tenant's source in Segment. Required unless `segment.enabled` is "
      "false."},
@@ -215,6 +284,15 @@ constexpr auto kServiceKeyFields = std::to_array<Field>({
     {"name", At<&ServiceKey::name>, kName, kRequired,
      "Shows in logs and metrics in place of the key."},
     {"key", At<&ServiceKey::key>, kKey, kRequired, "Used as an ingest key is."},
+    {"unknown_tenant", At<&ServiceKey::unknown_tenant>, kChoice, "reject",
+     "What happens to events for a tenant that is not configured: `reject` refuses them, `ignore` "
+     "answers 200, counts them and stores nothing."},
+    {"message_ids", At<&ServiceKey::message_ids>, kChoice, "auto", "As `message_ids` of a tenant."},
+    {"limits.events_per_second", At<&ServiceKey::limits, &RateLimit::events_per_second>,
+     Count("0", "10000000"), "0",
+     "Events that may be sent with this key; 0 is no limit of its own."},
+    {"limits.burst_events", At<&ServiceKey::limits, &RateLimit::burst_events>,
+     Count("0", "10000000"), "0", "As `ingest.tenant_limits.burst_events`."},
 });
 
 constexpr auto kSections = std::to_array<Section>({
@@ -241,6 +319,12 @@ constexpr auto kFormats =
     std::to_array<EnumName<common::log::Format>>({{"auto", common::log::Format::kAuto},
                                                   {"text", common::log::Format::kText},
                                                   {"json", common::log::Format::kJson}});
+constexpr auto kMessageIds =
+    std::to_array<EnumName<pipeline::MessageIds>>({{"auto", pipeline::MessageIds::kAuto},
+                                                   {"keep", pipeline::MessageIds::kKeep},
+                                                   {"scoped", pipeline::MessageIds::kScoped}});
+constexpr auto kUnknownTenant = std::to_array<EnumName<pipeline::UnknownTenant>>(
+    {{"reject", pipeline::UnknownTenant::kReject}, {"ignore", pipeline::UnknownTenant::kIgnore}});
 
 }  // namespace
 
@@ -251,6 +335,10 @@ Fields FieldsOf<Config>() {
 template <>
 Fields FieldsOf<AdminToken>() {
   return kAdminTokenFields;
+}
+template <>
+Fields FieldsOf<IngestKey>() {
+  return kIngestKeyFields;
 }
 template <>
 Fields FieldsOf<Tenant>() {
@@ -266,6 +354,12 @@ std::span<const EnumName<Role>> NamesOf(const Role*) { return kRoles; }
 std::span<const EnumName<common::log::Level>> NamesOf(const common::log::Level*) { return kLevels; }
 std::span<const EnumName<common::log::Format>> NamesOf(const common::log::Format*) {
   return kFormats;
+}
+std::span<const EnumName<pipeline::MessageIds>> NamesOf(const pipeline::MessageIds*) {
+  return kMessageIds;
+}
+std::span<const EnumName<pipeline::UnknownTenant>> NamesOf(const pipeline::UnknownTenant*) {
+  return kUnknownTenant;
 }
 
 }  // namespace gateway::config

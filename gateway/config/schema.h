@@ -22,16 +22,17 @@ enum class Kind {
   kSize,   ///< Bytes.
   kRatio,  ///< Decimal number.
   kDuration,
-  kListen,     ///< Address and port to listen on.
-  kUrl,        ///< Base URL of a Tracking API.
-  kPath,       ///< Of a file or directory.
-  kName,       ///< Identifier.
-  kKey,        ///< Secret: ingest key, write key, service key, token.
-  kMasterKey,  ///< Secret: base64 of 32 bytes.
-  kChoice,     ///< One of the names of an enumeration.
-  kKeyList,    ///< List of kKey.
-  kUrlMap,     ///< Free name -> kUrl.
-  kTable,      ///< List of mappings with a table of their own.
+  kListen,       ///< Address and port to listen on.
+  kUrl,          ///< Base URL of a Tracking API.
+  kPath,         ///< Of a file or directory.
+  kName,         ///< Identifier.
+  kKey,          ///< Secret: ingest key, write key, service key, token.
+  kMasterKey,    ///< Secret: base64 of 32 bytes.
+  kChoice,       ///< One of the names of an enumeration.
+  kNetworkList,  ///< List of addresses or CIDR networks.
+  kOriginList,   ///< List of web origins, or of "*".
+  kUrlMap,       ///< Free name -> kUrl.
+  kTable,        ///< List of mappings with a table of their own.
 };
 
 struct Type {
@@ -46,9 +47,10 @@ struct Type {
 using Target =
     std::variant<bool*, std::uint32_t*, std::uint64_t*, double*, common::Duration*, std::string*,
                  common::Secret*, ListenAddress*, pipeline::Endpoint*, Role*, common::log::Level*,
-                 common::log::Format*, std::vector<common::Secret>*,
-                 std::map<std::string, pipeline::Endpoint>*, std::vector<AdminToken>*,
-                 std::vector<Tenant>*, std::vector<ServiceKey>*>;
+                 common::log::Format*, pipeline::MessageIds*, pipeline::UnknownTenant*,
+                 std::vector<std::string>*, std::map<std::string, pipeline::Endpoint>*,
+                 std::vector<AdminToken>*, std::vector<IngestKey>*, std::vector<Tenant>*,
+                 std::vector<ServiceKey>*>;
 
 /// Instead of a default: the key must be there.
 inline constexpr std::string_view kRequired = "(required)";
@@ -65,13 +67,15 @@ struct Field {
 
 using Fields = std::span<const Field>;
 
-/// The rows that describe a T: Config, AdminToken, Tenant or ServiceKey.
+/// The rows that describe a T: Config, AdminToken, IngestKey, Tenant or ServiceKey.
 template <typename T>
 Fields FieldsOf();
 template <>
 Fields FieldsOf<Config>();
 template <>
 Fields FieldsOf<AdminToken>();
+template <>
+Fields FieldsOf<IngestKey>();
 template <>
 Fields FieldsOf<Tenant>();
 template <>
@@ -84,8 +88,14 @@ struct Section {
 };
 std::span<const Section> Sections();
 
-/// The element types of the lists and maps that hold plain values.
-inline constexpr Type kKeyElement{Kind::kKey};
+/// The row that a list entry stands for when it is a single value and not a mapping; empty
+/// for objects that have no such short form.
+template <typename T>
+inline constexpr std::string_view kShortForm = "";
+template <>
+inline constexpr std::string_view kShortForm<IngestKey> = "key";
+
+/// The element type of the map that holds plain values.
 inline constexpr Type kUrlElement{Kind::kUrl};
 
 template <typename E>
@@ -97,10 +107,10 @@ struct EnumName {
 std::span<const EnumName<Role>> NamesOf(const Role*);
 std::span<const EnumName<common::log::Level>> NamesOf(const common::log::Level*);
 std::span<const EnumName<common::log::Format>> NamesOf(const common::log::Format*);
+std::span<const EnumName<pipeline::MessageIds>> NamesOf(const pipeline::MessageIds*);
+std::span<const EnumName<pipeline::UnknownTenant>> NamesOf(const pipeline::UnknownTenant*);
 
-inline bool IsSecret(Kind kind) {
-  return kind == Kind::kKey || kind == Kind::kMasterKey || kind == Kind::kKeyList;
-}
+inline bool IsSecret(Kind kind) { return kind == Kind::kKey || kind == Kind::kMasterKey; }
 
 /// Makes a visitor out of lambdas.
 template <typename... Fs>

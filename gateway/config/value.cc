@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "common/net/client_address.h"
 #include "common/strings.h"
 #include "gateway/config/scalar.h"
 
@@ -74,6 +75,10 @@ MaybeProblem AssignTo(const Type& type, std::string_view text, std::string& out)
   if (type.kind == Kind::kPath && text.find('\0') != std::string_view::npos) {
     return "holds a zero byte";
   }
+  if (type.kind == Kind::kNetworkList && !common::net::ParseNetwork(text)) {
+    return "is not an address or network";
+  }
+  if (type.kind == Kind::kOriginList && !IsOrigin(text)) return "is not an origin";
   out = text;
   return std::nullopt;
 }
@@ -184,8 +189,10 @@ std::string Allowed(const Type& type, const Target& target) {
       return "base64 of 32 bytes";
     case Kind::kChoice:
       return ChoiceNames(target);
-    case Kind::kKeyList:
-      return "a list of keys, [key, key]";
+    case Kind::kNetworkList:
+      return "a list of addresses or networks, [10.0.0.0/8, 192.0.2.1]";
+    case Kind::kOriginList:
+      return "a list of origins, [https://app.example.com], or [\"*\"]";
     case Kind::kUrlMap:
       return "a mapping of names to https://host[:port][/path]";
     case Kind::kTable:

@@ -9,7 +9,7 @@ std::optional<Admission::Refusal> Admission::TryReserve(Account account, std::ui
   if (draining_.load(std::memory_order_relaxed)) {
     return Refusal{"shutting_down", "the gateway is shutting down; send the request again"};
   }
-  if (auto why = unavailable_()) return Refusal{"storage_unavailable", std::move(*why)};
+  if (auto refusal = unavailable_()) return refusal;
   const std::uint64_t share = ShareOf(account);
   const bool reserved = in_flight_.With([&](InFlight& in_flight) {
     const auto it = in_flight.by_account.find(account);

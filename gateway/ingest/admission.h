@@ -33,10 +33,9 @@ class Admission {
   };
 
   /// `max_in_flight_bytes` bounds the bodies that are being read or wait for the disk.
-  /// `unavailable` says why nothing can be stored right now, or nothing; it is called for
+  /// `unavailable` says why nothing can be taken right now, or nothing; it is called for
   /// each request and must be cheap.
-  Admission(std::uint64_t max_in_flight_bytes,
-            std::function<std::optional<std::string>()> unavailable)
+  Admission(std::uint64_t max_in_flight_bytes, std::function<std::optional<Refusal>()> unavailable)
       : max_in_flight_bytes_(max_in_flight_bytes), unavailable_(std::move(unavailable)) {}
 
   /// From now on every request is refused: the process is on its way out.
@@ -59,7 +58,7 @@ class Admission {
   }
 
   const std::uint64_t max_in_flight_bytes_;
-  const std::function<std::optional<std::string>()> unavailable_;
+  const std::function<std::optional<Refusal>()> unavailable_;
   common::Guarded<InFlight> in_flight_;
   std::atomic<bool> draining_{false};
 };
@@ -87,6 +86,18 @@ class Reservation {
 
   void Release() {
     if (admission_ != nullptr) std::exchange(admission_, nullptr)->Release(account_, bytes_);
+  }
+  /// The body turned out to be of another size, since it came compressed: reserves what is
+  /// missing, or gives back what is too much. After a refusal everything is as before.
+  std::optional<Admission::Refusal> Resize(std::uint64_t bytes) {
+    if (admission_ == nullptr) return std::nullopt;
+    if (bytes > bytes_) {
+      if (auto refusal = admission_->TryReserve(account_, bytes - bytes_)) return refusal;
+    } else {
+      admission_->Release(account_, bytes_ - bytes);
+    }
+    bytes_ = bytes;
+    return std::nullopt;
   }
   /// The key turned up in the body: the bytes go over to the tenant's account, or
   /// back, with a refusal.

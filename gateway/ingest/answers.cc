@@ -12,16 +12,10 @@ namespace gateway::ingest {
 
 using common::net::Response;
 
-Response Success() {
-  Response response;
-  response.body = R"({"success":true})";
-  return response;
-}
+namespace {
 
-Response PartialSuccess(std::uint64_t accepted, const std::vector<normalize::Rejection>& rejected) {
-  Response response;
-  std::string& body = response.body;
-  body = fmt::format(R"({{"success":true,"accepted":{},"rejected":[)", accepted);
+void AppendRejected(std::string& body, const std::vector<normalize::Rejection>& rejected) {
+  body += R"("rejected":[)";
   bool first = true;
   for (const normalize::Rejection& rejection : rejected) {
     if (!first) body += ',';
@@ -32,7 +26,36 @@ Response PartialSuccess(std::uint64_t accepted, const std::vector<normalize::Rej
     common::AppendJsonString(body, rejection.message);
     body += '}';
   }
-  body += "]}";
+  body += ']';
+}
+
+}  // namespace
+
+Response Success() {
+  Response response;
+  response.body = R"({"success":true})";
+  return response;
+}
+
+Response PartialSuccess(std::uint64_t accepted, const std::vector<normalize::Rejection>& rejected) {
+  Response response;
+  response.body = fmt::format(R"({{"success":true,"accepted":{},)", accepted);
+  AppendRejected(response.body, rejected);
+  response.body += '}';
+  return response;
+}
+
+Response StrictRefusal(std::uint64_t events, const std::vector<normalize::Rejection>& rejected) {
+  const normalize::Rejection& first = rejected.front();
+  const bool alone = events == 1;
+  Response response = Refusal(
+      400, alone ? first.code : "events_refused",
+      alone ? first.message
+            : fmt::format("{} of {} events were refused, so nothing was stored (strict mode)",
+                          rejected.size(), events));
+  response.body.back() = ',';
+  AppendRejected(response.body, rejected);
+  response.body += '}';
   return response;
 }
 

@@ -17,6 +17,10 @@ common::net::Response Success();
 common::net::Response PartialSuccess(std::uint64_t accepted,
                                      const std::vector<normalize::Rejection>& rejected);
 
+/// 400 with the refused events listed: strict mode, of which nothing was stored.
+common::net::Response StrictRefusal(std::uint64_t events,
+                                    const std::vector<normalize::Rejection>& rejected);
+
 /// {"success":false,"code","message","error"}: a superset of what Segment's clients read
 /// (Python needs code and message, Ruby logs error).
 common::net::Response Refusal(int status, std::string_view code, std::string_view message);

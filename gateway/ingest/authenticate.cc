@@ -21,21 +21,38 @@ Credentials ParseAuthorization(std::string_view header) {
   return {Credentials::Kind::kBasic, std::move(*decoded)};
 }
 
+bool Identity::ScopesIdsFor(const pipeline::Tenant& to) const {
+  using pipeline::MessageIds;
+  MessageIds wanted = MessageIds::kAuto;
+  if (key != nullptr) wanted = key->message_ids;
+  if (service != nullptr) wanted = service->message_ids;
+  if (wanted == MessageIds::kAuto) wanted = to.message_ids;
+  if (wanted == MessageIds::kAuto) return service != nullptr;
+  return wanted == MessageIds::kScoped;
+}
+
 Identity Identify(const pipeline::TenantSnapshot& tenants, std::string_view key,
                   std::string_view tenant_header) {
   Identity identity;
-  if (const pipeline::Tenant* tenant = tenants.FindIngestKey(key).tenant) {
-    identity.tenant = tenant;
+  if (const pipeline::KeyOwner owner = tenants.FindIngestKey(key); owner.tenant != nullptr) {
+    identity.tenant = owner.tenant;
+    identity.key = owner.key;
     return identity;
   }
-  if (tenants.FindServiceKey(key) == nullptr) {
+  const pipeline::ServiceKey* service = tenants.FindServiceKey(key);
+  if (service == nullptr) {
     identity.failure = Identity::Failure::kUnknownKey;
     return identity;
   }
-  identity.service_key = true;
+  identity.service = service;
   if (tenant_header.empty()) return identity;
   identity.tenant = tenants.FindById(tenant_header);
-  if (identity.tenant == nullptr) identity.failure = Identity::Failure::kTenantUnknown;
+  if (identity.tenant != nullptr) return identity;
+  if (service->unknown_tenant == pipeline::UnknownTenant::kIgnore) {
+    identity.nobodys = true;
+  } else {
+    identity.failure = Identity::Failure::kTenantUnknown;
+  }
   return identity;
 }
 

@@ -24,18 +24,25 @@ struct Credentials {
 /// Segment tolerates it.
 Credentials ParseAuthorization(std::string_view header);
 
-/// The tenant a request is for, or why there is none.
+/// Whose request it is, or why nobody's. Points into the snapshot.
 struct Identity {
   enum class Failure {
     kNone,
     kUnknownKey,     ///< No tenant has this ingest key.
     kTenantUnknown,  ///< A service key that names a tenant nobody configured.
   };
-  /// Null after a failure, and for a service key without X-Tenant-Id: then each event says
-  /// whose it is.
+  /// Null after a failure, for a service key without X-Tenant-Id (then each event says whose
+  /// it is), and for one that names nobody and may.
   const pipeline::Tenant* tenant = nullptr;
-  bool service_key = false;
+  const pipeline::IngestKey* key = nullptr;       ///< Of a tenant; null for a service key.
+  const pipeline::ServiceKey* service = nullptr;  ///< Null for a tenant's key.
+  /// X-Tenant-Id names nobody, and the service wants such events passed over.
+  bool nobodys = false;
   Failure failure = Failure::kNone;
+
+  bool known() const { return tenant != nullptr || service != nullptr; }
+  /// Whether this caller's events for `to` go out with ids of their own for that tenant.
+  bool ScopesIdsFor(const pipeline::Tenant& to) const;
 };
 
 /// `tenant_header` is the value of X-Tenant-Id, which only a service key may use.

@@ -16,12 +16,16 @@ prometheus::Family<prometheus::Counter>& Family(prometheus::Registry& registry,
       .Register(registry);
 }
 
-constexpr std::array<const char*, normalize::kNotes> kNoteNames{
+constexpr std::array<std::string_view, normalize::kNotes> kNoteNames{
     "type_overridden", "message_id_replaced", "timestamp_kept",        "sent_at_ignored",
     "number_id",       "empty_field_dropped", "group_without_user",    "alias_without_previous",
     "empty_batch",     "foreign_write_key",   "unknown_tenant_ignored"};
 
 }  // namespace
+
+std::string_view NoteName(normalize::Note note) {
+  return kNoteNames[static_cast<std::size_t>(note)];
+}
 
 IngestMetrics::IngestMetrics(prometheus::Registry& registry)
     : acknowledged(common::metrics::Counter(
@@ -30,6 +34,10 @@ IngestMetrics::IngestMetrics(prometheus::Registry& registry)
       not_forwarded(common::metrics::Counter(
           registry, "events_not_forwarded_total",
           "Events answered and not stored, because the tenant's switch is off.")),
+      nobodys(common::metrics::Counter(
+          registry, "events_unknown_tenant_total",
+          "Events answered and not stored, because their tenant is not configured and the "
+          "service key says to ignore such.")),
       request_seconds(common::metrics::Histogram(
           registry, "ingest_request_seconds",
           "From a request's header to its answer, for requests that store events.",
@@ -38,13 +46,14 @@ IngestMetrics::IngestMetrics(prometheus::Registry& registry)
                                               "Events accepted in one request.",
                                               common::metrics::CountBuckets(4))),
       requests_(Family(registry, "ingest_requests_total", "Requests by route and status.")),
+      throttled_(Family(registry, "ingest_throttled_requests_total",
+                        "Requests answered 429, by the limit that they met.")),
       rejected_(Family(registry, "ingest_rejected_events_total",
                        "Events that validation refused, by reason.")),
       notes_(Family(registry, "ingest_event_notes_total",
                     "Oddities in accepted events that were put right or passed on.")) {
   for (std::size_t i = 0; i < kRoutes; ++i) {
-    ok_[i] =
-        &requests_.Add({{"route", RouteName(static_cast<normalize::Route>(i))}, {"code", "200"}});
+    ok_[i] = &requests_.Add({{"route", std::string(RouteName(i))}, {"code", "200"}});
   }
 
   auto& events = Family(registry, "ingest_events_total", "Valid events by type.");
@@ -53,14 +62,20 @@ IngestMetrics::IngestMetrics(prometheus::Registry& registry)
     by_type_[i] = &events.Add({{"type", std::string(normalize::EventTypeName(type))}});
   }
   for (std::size_t i = 0; i < normalize::kNotes; ++i) {
-    by_note_[i] = &notes_.Add({{"note", kNoteNames[i]}});
+    by_note_[i] = &notes_.Add({{"note", std::string(kNoteNames[i])}});
   }
 }
 
-void IngestMetrics::CountRequest(std::optional<normalize::Route> route, int status) {
-  if (route && status == 200) return ok_[static_cast<std::size_t>(*route)]->Increment();
-  requests_.Add({{"route", route ? RouteName(*route) : "none"}, {"code", std::to_string(status)}})
+void IngestMetrics::CountRequest(std::optional<std::size_t> route, int status) {
+  if (route && status == 200) return ok_[*route]->Increment();
+  requests_
+      .Add({{"route", route ? std::string(RouteName(*route)) : "none"},
+            {"code", std::to_string(status)}})
       .Increment();
+}
+
+void IngestMetrics::CountThrottled(std::string_view limit) {
+  throttled_.Add({{"limit", std::string(limit)}}).Increment();
 }
 
 void IngestMetrics::CountEvents(const normalize::Normalized& normalized) {
@@ -69,6 +84,9 @@ void IngestMetrics::CountEvents(const normalize::Normalized& normalized) {
   }
   for (std::size_t i = 0; i < normalize::kNotes; ++i) {
     if (normalized.notes[i] != 0) by_note_[i]->Increment(normalized.notes[i]);
+  }
+  if (const auto ignored = normalized.Count(normalize::Note::kUnknownTenantIgnored)) {
+    nobodys.Increment(ignored);
   }
   for (const normalize::Rejection& rejection : normalized.rejected) {
     rejected_.Add({{"reason", std::string(rejection.code)}}).Increment();

@@ -6,14 +6,21 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/guarded.h"
+#include "common/net/client_address.h"
 #include "common/net/http_server.h"
-#include "common/random.h"
 #include "gateway/ingest/admission.h"
+#include "gateway/ingest/cross_origin.h"
+#include "gateway/ingest/ingest_exchange.h"
 #include "gateway/ingest/ingest_metrics.h"
+#include "gateway/ingest/sdk_settings.h"
+#include "gateway/ingest/traffic_limits.h"
 #include "gateway/normalize/normalizer.h"
 #include "gateway/pipeline/event_queue.h"
 #include "gateway/pipeline/tenant_view.h"
@@ -23,13 +30,11 @@ namespace gateway::ingest {
 struct IngestOptions {
   normalize::Limits limits{};             ///< max_batch_bytes also bounds a batch's body.
   std::uint32_t retry_after_seconds = 0;  ///< Sent with 503.
-};
-
-/// What one io thread keeps from request to request.
-struct ThreadScratch {
-  explicit ThreadScratch(const normalize::Limits& limits) : normalizer(limits) {}
-  normalize::Normalizer normalizer;
-  common::FastRandom random;
+  std::vector<common::net::Network> trusted_proxies{};
+  std::vector<std::string> allowed_origins{};  ///< "*" is all.
+  /// What SDK settings say; without it the host that the SDK asked.
+  std::optional<PublicAddress> public_address{};
+  bool tls = false;  ///< The listener speaks HTTPS.
 };
 
 /// Step 1 of the data path: Segment's Tracking API. Header -> authenticate -> admission ->
@@ -45,16 +50,13 @@ class IngestService final : public common::net::HttpService {
   std::unique_ptr<common::net::HttpExchange> NewExchange() override;
 
  private:
-  friend class IngestExchange;
-
   ThreadScratch& ScratchOfThisThread();
 
   const IngestOptions options_;
-  const common::Clock& clock_;
-  const pipeline::TenantView& tenants_;
-  pipeline::EventQueue& queue_;
-  Admission& admission_;
   IngestMetrics metrics_;
+  TrafficLimits limits_;
+  const CrossOrigin cross_origin_;
+  const IngestParts parts_;
   common::Guarded<std::map<std::thread::id, std::unique_ptr<ThreadScratch>>> scratch_;
 };
 

@@ -35,6 +35,8 @@ enum class MessageIds {
 struct IngestRate {
   std::uint32_t events_per_second = 0;
   std::uint32_t burst_events = 0;  ///< Above 0 where there is a limit.
+
+  friend bool operator==(const IngestRate&, const IngestRate&) = default;
 };
 
 struct IngestKey {
@@ -48,16 +50,16 @@ struct Tenant {
   std::string id;
   LogId log = 0;
   TenantMode mode = TenantMode::kEnabled;
-  std::vector<IngestKey> ingest_keys;
+  std::vector<IngestKey> ingest_keys{};
   /// Refuse what Segment would drop in silence, whole requests at a time.
   bool strict = false;
   MessageIds message_ids = MessageIds::kAuto;
   Dedupe dedupe{};
   IngestRate rate{};                    ///< Of all its keys together.
   std::uint64_t max_backlog_bytes = 0;  ///< Waiting events beyond which new ones get 429; 0: any.
-  common::Secret write_key;
-  std::string region;                        ///< A name of segment.endpoints.
-  std::shared_ptr<const Endpoint> endpoint;  ///< What `region` stands for.
+  common::Secret write_key{};
+  std::string region{};                        ///< A name of segment.endpoints.
+  std::shared_ptr<const Endpoint> endpoint{};  ///< What `region` stands for.
 };
 
 /// What a service key's events for tenants that do not exist get.

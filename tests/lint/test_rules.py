@@ -14,6 +14,10 @@ def halves(*parts):
 
 
 WRONG = [
+    (rules.documented_codes, {"docs/answers.md": "| 400 | `one_code` |\n",
+                              "gateway/ingest/a.cc": 'Refusal(400, "one_code"); "another_code"\n'}),
+    (rules.documented_codes, {"docs/answers.md": "| 400 | `one_code`, `gone_code` |\n",
+                              "gateway/normalize/a.cc": 'Problem{"one_code"}\n'}),
     (rules.include_arrows, {"gateway/queue/a.cc": '#include "gateway/schedule/b.h"\n'}),
     (rules.include_arrows, {"common/a.h": '#include "gateway/pipeline/event.h"\n'}),
     (rules.include_arrows, {"gateway/ingest/a.cc": '#include "gateway/queue/rocks_queue.h"\n'}),
@@ -50,6 +54,9 @@ WRONG = [
 ]
 
 RIGHT = [
+    (rules.documented_codes, {"docs/answers.md": "| 400 | `one_code` | why\n",
+                              "gateway/ingest/a.cc": 'Refusal(400, "one_code");\n',
+                              "gateway/ingest/a_metrics.cc": '"requests_total"\n'}),
     (rules.include_arrows, {"gateway/ingest/a.cc": '#include "gateway/normalize/n.h"\n',
                             "gateway/app/a.cc": '#include "gateway/queue/q.h"\n',
                             "gateway/main.cc": '#include "gateway/app/cli.h"\n',

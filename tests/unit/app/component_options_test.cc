@@ -59,5 +59,33 @@ service_keys: [ { name: backend, key: svc } ]
   EXPECT_EQ(ToServiceKeys(config)[0].name, "backend");
 }
 
+TEST(ComponentOptions, LimitsFallBackToTheWiderSetting) {
+  const config::Config config = Load(R"(
+ingest:
+  max_batch_events: 500
+  tenant_limits: { events_per_second: 100, max_backlog: 1GiB }
+tenants:
+  - id: a
+    ingest_keys: [ ka, { key: kb, limits: { events_per_second: 2000 } } ]
+    segment: { write_key: wa }
+  - id: b
+    limits: { events_per_second: 7, burst_events: 9, max_backlog: 1MiB }
+    segment: { write_key: wb }
+service_keys: [ { name: backend, key: svc, limits: { events_per_second: 3 } } ]
+)");
+  const auto specs = ToTenantSpecs(config);
+  ASSERT_EQ(specs.size(), 2U);
+  EXPECT_EQ(specs[0].rate.events_per_second, 100U);
+  EXPECT_EQ(specs[0].rate.burst_events, 500U) << "the largest request fits";
+  EXPECT_EQ(specs[0].max_backlog_bytes, 1U << 30);
+  EXPECT_EQ(specs[0].ingest_keys[0].rate.events_per_second, 0U) << "no limit of its own";
+  EXPECT_EQ(specs[0].ingest_keys[1].rate.events_per_second, 2000U);
+  EXPECT_EQ(specs[0].ingest_keys[1].rate.burst_events, 2000U);
+  EXPECT_EQ(specs[1].rate.events_per_second, 7U);
+  EXPECT_EQ(specs[1].rate.burst_events, 9U);
+  EXPECT_EQ(specs[1].max_backlog_bytes, 1U << 20);
+  EXPECT_EQ(ToServiceKeys(config)[0].rate.events_per_second, 3U);
+}
+
 }  // namespace
 }  // namespace gateway::app

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <future>
 #include <optional>
 
 #include "gateway/app/io_thread.h"
@@ -21,6 +22,19 @@ TEST(Signals, TheFirstAsksForAStop) {
     signals.WaitForStop();
     io.Stop();
   }
+}
+
+TEST(Signals, AHangUpReadsAgainAndStopsNothing) {
+  IoThread io("signals");
+  Signals signals(io.context());
+  std::promise<void> reloaded;
+  signals.OnHangUp([&] { reloaded.set_value(); });
+  io.Start();
+  kill(getpid(), SIGHUP);
+  reloaded.get_future().wait();
+  kill(getpid(), SIGTERM);
+  signals.WaitForStop();
+  io.Stop();
 }
 
 TEST(SignalsDeathTest, TheSecondEndsTheProcessAtOnce) {

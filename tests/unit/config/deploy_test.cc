@@ -26,7 +26,7 @@ TEST(DeployTest, QuickstartGoesToTheSandbox) {
   for (const Tenant& tenant : config.tenants) {
     EXPECT_FALSE(config.segment.endpoints.at(tenant.segment.region).tls) << tenant.id;
     ASSERT_EQ(tenant.ingest_keys.size(), 1U);
-    EXPECT_EQ(tenant.ingest_keys[0], common::Secret(tenant.id + "-key-1"));
+    EXPECT_EQ(tenant.ingest_keys[0].key, common::Secret(tenant.id + "-key-1"));
   }
   ASSERT_EQ(config.service_keys.size(), 1U);
 }

@@ -97,7 +97,16 @@ TEST(LoadErrorsTest, OneWrongValue) {
       {"tenants: { acme: {} }", "1:10: tenants: is a mapping; allowed: a list of mappings"},
       {"tenants: [ acme ]",
        "1:12: tenants[0]: is a single value; allowed: a mapping with id, ingest_keys, paused, "
-       "segment"},
+       "strict, message_ids, dedupe, limits, segment"},
+      {"ingest: { trusted_proxies: [ 10.0.0.0/33 ] }",
+       "1:30: ingest.trusted_proxies[0]: '10.0.0.0/33' is not an address or network; allowed: a "
+       "list of addresses or networks, [10.0.0.0/8, 192.0.2.1]"},
+      {"ingest: { allowed_origins: [ app.example.com ] }",
+       "1:30: ingest.allowed_origins[0]: 'app.example.com' is not an origin; allowed: a list of "
+       "origins, [https://app.example.com], or [\"*\"]"},
+      {"service_keys: [ { name: b, key: k, unknown_tenant: drop } ]",
+       "1:52: service_keys[0].unknown_tenant: 'drop' is not one of the names; allowed: reject or "
+       "ignore"},
       {"tenants: [ { id: a, segment: off } ]",
        "1:30: tenants[0].segment: is a single value; allowed: a mapping with write_key, region, "
        "enabled"},
@@ -133,7 +142,12 @@ TEST(LoadErrorsTest, Keys) {
       {"? [a]\n: 1", "1:3: a key must be a single word"},
       {"log: { \"le\\nvel\": info }", "1:8: log.le?vel: unknown key, did you mean 'level'?"},
       {"tenants: [ { id: a, segment: { enabled: false }, name: A } ]",
-       "1:50: tenants[0].name: unknown key; allowed: id, ingest_keys, paused, segment"},
+       "1:50: tenants[0].name: unknown key; allowed: id, ingest_keys, paused, strict, "
+       "message_ids, dedupe, limits, segment"},
+      {"tenants: [ { id: a, segment: { enabled: false }, ingest_keys: [ { name: n } ] } ]",
+       "1:65: tenants[0].ingest_keys[0].key: is missing; allowed: 1 to 256 visible ASCII "
+       "characters "
+       "without ':'"},
   };
   for (const Case& c : cases) EXPECT_THAT(Errors(c.text), ElementsAre(c.error)) << c.text;
 }

@@ -127,7 +127,8 @@ service_keys: [ { name: backend, key: backend-1 } ]
   ASSERT_EQ(config.tenants.size(), 3U);
   const Tenant& acme = config.tenants[0];
   EXPECT_EQ(acme.id, "acme");
-  EXPECT_THAT(acme.ingest_keys, ElementsAre(Secret("acme-1"), Secret("acme-2")));
+  EXPECT_THAT(acme.ingest_keys, ElementsAre(testing::Field(&IngestKey::key, Secret("acme-1")),
+                                            testing::Field(&IngestKey::key, Secret("acme-2"))));
   EXPECT_FALSE(acme.paused);
   EXPECT_EQ(acme.segment.write_key, Secret("0123456789abcdefghijABCDEFGHIJ01"));
   EXPECT_EQ(acme.segment.region, "eu");
@@ -139,6 +140,53 @@ service_keys: [ { name: backend, key: backend-1 } ]
   ASSERT_EQ(config.service_keys.size(), 1U);
   EXPECT_EQ(config.service_keys[0].name, "backend");
   EXPECT_EQ(config.service_keys[0].key, Secret("backend-1"));
+}
+
+TEST(LoadTest, ReadsWhatIngestAsksOfTenantsAndKeys) {
+  const Config config = Load(R"(
+ingest:
+  public_url: https://events.example.com
+  trusted_proxies: [ 10.0.0.0/8, "::1" ]
+  allowed_origins: []
+  tenant_limits: { events_per_second: 500, max_backlog: 1GiB }
+tenants:
+  - id: acme
+    strict: true
+    message_ids: scoped
+    dedupe: { window: 24h, max_ids: 5000 }
+    limits: { events_per_second: 100, burst_events: 300, max_backlog: 1MiB }
+    ingest_keys:
+      - plain
+      - { key: named, name: web, message_ids: keep, limits: { events_per_second: 7 } }
+    segment: { write_key: "${WRITE_KEY}" }
+service_keys:
+  - { name: backend, key: svc, unknown_tenant: ignore, message_ids: keep,
+      limits: { events_per_second: 9, burst_events: 8 } }
+)")
+                            .config;
+  EXPECT_EQ(config.ingest.public_url.host, "events.example.com");
+  EXPECT_THAT(config.ingest.trusted_proxies, ElementsAre("10.0.0.0/8", "::1"));
+  EXPECT_THAT(config.ingest.allowed_origins, IsEmpty());
+  EXPECT_EQ(config.ingest.tenant_limits.rate.events_per_second, 500U);
+  EXPECT_EQ(config.ingest.tenant_limits.max_backlog, 1U << 30);
+  const Tenant& acme = config.tenants.at(0);
+  EXPECT_TRUE(acme.strict);
+  EXPECT_EQ(acme.message_ids, pipeline::MessageIds::kScoped);
+  EXPECT_EQ(acme.dedupe.window, std::chrono::hours(24));
+  EXPECT_EQ(acme.dedupe.max_ids, 5000U);
+  EXPECT_EQ(acme.limits.rate.burst_events, 300U);
+  EXPECT_EQ(acme.limits.max_backlog, 1U << 20);
+  ASSERT_EQ(acme.ingest_keys.size(), 2U);
+  EXPECT_EQ(acme.ingest_keys[0].key, Secret("plain"));
+  EXPECT_EQ(acme.ingest_keys[0].message_ids, pipeline::MessageIds::kAuto);
+  EXPECT_EQ(acme.ingest_keys[1].key, Secret("named"));
+  EXPECT_EQ(acme.ingest_keys[1].name, "web");
+  EXPECT_EQ(acme.ingest_keys[1].message_ids, pipeline::MessageIds::kKeep);
+  EXPECT_EQ(acme.ingest_keys[1].limits.events_per_second, 7U);
+  const ServiceKey& backend = config.service_keys.at(0);
+  EXPECT_EQ(backend.unknown_tenant, pipeline::UnknownTenant::kIgnore);
+  EXPECT_EQ(backend.message_ids, pipeline::MessageIds::kKeep);
+  EXPECT_EQ(backend.limits.burst_events, 8U);
 }
 
 TEST(LoadTest, EndpointsAddToTheDefaultsAndReplaceThem) {
@@ -173,6 +221,16 @@ tenants: [ { id: acme, segment: { write_key: tooshort, region: far } } ]
                           "test.yaml:3:46: tenants[0].segment.write_key: does not look like a "
                           "Segment write key (32 letters and digits); Segment answers 200 to some "
                           "wrong keys and drops the events"));
+}
+
+TEST(LoadTest, WarnsWhenAFullDiskCouldNotBeRecoveredFrom) {
+  const char* const kTenant = "tenants: [ { id: a, segment: { enabled: false } } ]\n";
+  EXPECT_THAT(Warnings(Load(std::string(kTenant) +
+                            "storage: { min_free_disk: 40MiB, write_buffer: 8MiB }\n")),
+              ElementsAre(testing::HasSubstr("storage.min_free_disk: is less than 48MiB")));
+  EXPECT_THAT(Warnings(Load(std::string(kTenant) +
+                            "storage: { min_free_disk: 48MiB, write_buffer: 8MiB }\n")),
+              IsEmpty());
 }
 
 TEST(LoadTest, WarnsWhenThereAreNoTenants) {

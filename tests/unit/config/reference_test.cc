@@ -71,7 +71,7 @@ TEST(SchemaTest, BoundsAndDefaultsReadBackAsWritten) {
       if (text.empty()) continue;
       EXPECT_EQ(Assign(field.type, field.at(&config), text), std::nullopt) << field.path;
     }
-    const bool scalar = field.type.kind < Kind::kKeyList;
+    const bool scalar = field.type.kind < Kind::kNetworkList;
     if (!scalar || field.fallback == kUnset) continue;
     EXPECT_EQ(Assign(field.type, field.at(&config), field.fallback), std::nullopt) << field.path;
     EXPECT_EQ(Render(field.at(&config)), field.fallback) << field.path;
@@ -104,7 +104,8 @@ service_keys: [ { name: backend, key: top-secret-4 } ]
   const std::string text = RenderEffective(result->config);
   EXPECT_THAT(text, Not(HasSubstr("top-secret")));
   EXPECT_THAT(text, Not(HasSubstr("MDEy")));
-  EXPECT_THAT(text, HasSubstr("ingest:\n  listen: \"[::1]:80\"\n  threads: 0\n"));
+  EXPECT_THAT(text, HasSubstr("ingest:\n  listen: \"[::1]:80\"\n  trusted_proxies: []\n"
+                              "  allowed_origins: [\"*\"]\n  threads: 0\n"));
   EXPECT_THAT(text, HasSubstr("  retry:\n    initial: 500ms\n    multiplier: 2\n"));
   EXPECT_THAT(text, HasSubstr("  max_retry_after: 5m\n"));
   EXPECT_THAT(text, HasSubstr("secrets:\n  master_key: \"***\"\n"));
@@ -118,28 +119,37 @@ service_keys: [ { name: backend, key: top-secret-4 } ]
                               "  - id: acme\n"
                               "    ingest_keys: [\"***\", \"***\"]\n"
                               "    paused: false\n"
+                              "    strict: false\n"
+                              "    message_ids: auto\n"
+                              "    dedupe:\n"
+                              "      window: 0s\n"
+                              "      max_ids: 10000000\n"
+                              "    limits:\n"
+                              "      events_per_second: 0\n"
+                              "      burst_events: 0\n"
+                              "      max_backlog: 0\n"
                               "    segment:\n"
                               "      write_key: \"***\"\n"
                               "      region: eu\n"
                               "      enabled: true\n"
                               "  - id: \"null\"\n"
-                              "    paused: false\n"
-                              "    segment:\n"
-                              "      region: us\n"
-                              "      enabled: false\n"
-                              "service_keys:\n"
+                              "    paused: false\n"));
+  EXPECT_THAT(text, HasSubstr("service_keys:\n"
                               "  - name: backend\n"
-                              "    key: \"***\"\n"));
+                              "    key: \"***\"\n"
+                              "    unknown_tenant: reject\n"));
 }
 
 TEST(EffectiveTest, LoadsAgainAsTheSame) {
   const LoadResult first = LoadText("f", R"(
-ingest: { listen: "[::]:80", threads: 3, max_request_bytes: 500000, tls: { certificate: c, key: k } }
+ingest: { listen: "[::]:80", threads: 3, max_request_bytes: 500000, tls: { certificate: c, key: k },
+  public_url: "https://e.example.com/x", trusted_proxies: [ "::/0", 10.0.0.1 ], allowed_origins: [] }
 storage: { path: "a $${x} \"b\" #c", commit_linger: 200us }
 segment: { endpoints: { own: "http://[::1]:9/p" } }
 delivery: { retry: { jitter: 0.333, max: 90s } }
 log: { level: warning }
-tenants: [ { id: "1", paused: true, segment: { enabled: false, region: own } } ]
+tenants: [ { id: "1", paused: true, segment: { enabled: false, region: own },
+             ingest_keys: [ { key: k1, name: n } ] } ]
 )",
                                     NoEnv);
   ASSERT_TRUE(first.has_value());

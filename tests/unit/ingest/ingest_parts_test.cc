@@ -22,25 +22,61 @@ using Kind = Credentials::Kind;
 
 TEST(Routes, EveryPathOfTheContract) {
   using normalize::Route;
-  const std::pair<const char*, std::optional<Route>> cases[] = {
-      {"/v1/track", Route::kTrack},
-      {"/v1/identify", Route::kIdentify},
-      {"/v1/group", Route::kGroup},
-      {"/v1/page", Route::kPage},
-      {"/v1/screen", Route::kScreen},
-      {"/v1/alias", Route::kAlias},
-      {"/v1/batch", Route::kBatch},
-      {"/v1/import", Route::kBatch},
-      {"/v1/import/", Route::kBatch},
-      {"/v1/track/", Route::kTrack},
-      {"/v1/Track", std::nullopt},
-      {"/v1/track//", std::nullopt},
-      {"/v1", std::nullopt},
-      {"/", std::nullopt},
-      {"", std::nullopt},
-      {"/v2/track", std::nullopt},
+  struct Case {
+    const char* path;
+    Purpose purpose;
+    Route call;
+    bool client_side;
   };
-  for (const auto& [path, route] : cases) EXPECT_EQ(FindRoute(path), route) << path;
+  const Case cases[] = {
+      {"/v1/track", Purpose::kEvents, Route::kTrack, false},
+      {"/v1/identify", Purpose::kEvents, Route::kIdentify, false},
+      {"/v1/group", Purpose::kEvents, Route::kGroup, false},
+      {"/v1/page", Purpose::kEvents, Route::kPage, false},
+      {"/v1/screen", Purpose::kEvents, Route::kScreen, false},
+      {"/v1/alias", Purpose::kEvents, Route::kAlias, false},
+      {"/v1/batch", Purpose::kEvents, Route::kBatch, false},
+      {"/v1/import", Purpose::kEvents, Route::kBatch, false},
+      {"/v1/t", Purpose::kEvents, Route::kTrack, true},
+      {"/v1/i", Purpose::kEvents, Route::kIdentify, true},
+      {"/v1/g", Purpose::kEvents, Route::kGroup, true},
+      {"/v1/p", Purpose::kEvents, Route::kPage, true},
+      {"/v1/s", Purpose::kEvents, Route::kScreen, true},
+      {"/v1/a", Purpose::kEvents, Route::kAlias, true},
+      {"/v1/b", Purpose::kEvents, Route::kBatch, true},
+      {"/v1/m", Purpose::kSelfMetrics, Route::kBatch, true},
+      {"/v1/validate", Purpose::kValidate, Route::kBatch, false},
+      {"/v1/pixel/track", Purpose::kPixel, Route::kTrack, true},
+      {"/v1/pixel/alias", Purpose::kPixel, Route::kAlias, true},
+  };
+  for (const Case& c : cases) {
+    for (const std::string& path : {std::string(c.path), std::string(c.path) + "/"}) {
+      const auto target = FindTarget(path);
+      ASSERT_TRUE(target) << path;
+      EXPECT_EQ(target->purpose, c.purpose) << path;
+      EXPECT_EQ(target->call, c.call) << path;
+      EXPECT_EQ(target->client_side, c.client_side) << path;
+    }
+  }
+  EXPECT_EQ(FindTarget("/v1/projects/acme%2Fkey/settings")->key, "acme%2Fkey");
+  for (const char* path :
+       {"/v1/Track", "/v1/track//", "/v1", "/", "", "//", "/v2/track", "/v1/pixel", "/v1/x",
+        "/v1/projects//settings", "/v1/projects/a/b/settings", "/v1/projects/settings"}) {
+    EXPECT_FALSE(FindTarget(path)) << path;
+  }
+}
+
+TEST(Routes, EachHasANameForTheMetrics) {
+  const std::pair<const char*, const char*> cases[] = {{"/v1/track", "track"},
+                                                       {"/v1/b", "batch"},
+                                                       {"/v1/a", "alias"},
+                                                       {"/v1/validate", "validate"},
+                                                       {"/v1/pixel/page", "pixel"},
+                                                       {"/v1/m", "self_metrics"},
+                                                       {"/v1/projects/k/settings", "settings"}};
+  for (const auto& [path, name] : cases) {
+    EXPECT_EQ(RouteName(RouteIndex(*FindTarget(path))), name) << path;
+  }
 }
 
 TEST(Authorization, FormsThatClientsSend) {
@@ -100,7 +136,44 @@ TEST(Authorization, KeysAndTenants) {
     const Identity identity = Identify(tenants, c.key, c.tenant_header);
     EXPECT_EQ(identity.failure, c.failure) << c.key << "/" << c.tenant_header;
     EXPECT_EQ(identity.tenant == nullptr ? "" : identity.tenant->id, c.tenant ? c.tenant : "");
-    EXPECT_EQ(identity.service_key, std::string(c.key) == "svc");
+    EXPECT_EQ(identity.service != nullptr, std::string(c.key) == "svc");
+    EXPECT_EQ(identity.key != nullptr, identity.tenant != nullptr && std::string(c.key) != "svc");
+  }
+}
+
+TEST(Authorization, AServiceMayIgnoreTenantsThatNobodyConfigured) {
+  const pipeline::TenantSnapshot tenants({},
+                                         {{.name = "backend",
+                                           .log = 3,
+                                           .key = common::Secret("svc"),
+                                           .unknown_tenant = pipeline::UnknownTenant::kIgnore}});
+  const Identity identity = Identify(tenants, "svc", "initech");
+  EXPECT_EQ(identity.failure, Identity::Failure::kNone);
+  EXPECT_TRUE(identity.nobodys);
+  EXPECT_EQ(identity.tenant, nullptr);
+}
+
+TEST(Authorization, WhoseMessageIdsAreScoped) {
+  using pipeline::MessageIds;
+  struct Case {
+    MessageIds key;
+    MessageIds tenant;
+    bool tenant_key;
+    bool service_key;
+  };
+  const Case cases[] = {
+      {MessageIds::kAuto, MessageIds::kAuto, false, true},
+      {MessageIds::kAuto, MessageIds::kKeep, false, false},
+      {MessageIds::kAuto, MessageIds::kScoped, true, true},
+      {MessageIds::kKeep, MessageIds::kScoped, false, false},
+      {MessageIds::kScoped, MessageIds::kKeep, true, true},
+  };
+  for (const Case& c : cases) {
+    pipeline::Tenant tenant{.id = "acme", .message_ids = c.tenant};
+    const pipeline::IngestKey key{.message_ids = c.key};
+    const pipeline::ServiceKey service{.message_ids = c.key};
+    EXPECT_EQ((Identity{.tenant = &tenant, .key = &key}).ScopesIdsFor(tenant), c.tenant_key);
+    EXPECT_EQ((Identity{.service = &service}).ScopesIdsFor(tenant), c.service_key);
   }
 }
 
@@ -166,8 +239,23 @@ TEST(Admission, AKeyInTheBodyMovesTheBytesToItsTenant) {
   EXPECT_EQ(admission.in_flight_bytes(), 360U) << "what is refused is given back";
 }
 
+TEST(Admission, ABodyThatGrowsTakesWhatItMisses) {
+  Admission admission = Always(1'000);
+  ASSERT_FALSE(admission.TryReserve(kTenant, 10));
+  Reservation reservation(admission, kTenant, 10);
+  EXPECT_FALSE(reservation.Resize(200));
+  EXPECT_EQ(admission.in_flight_bytes(), 200U);
+  EXPECT_TRUE(reservation.Resize(300)) << "more than a tenant's quarter";
+  EXPECT_EQ(admission.in_flight_bytes(), 200U);
+  EXPECT_FALSE(reservation.Resize(50));
+  EXPECT_EQ(admission.in_flight_bytes(), 50U);
+  reservation.Release();
+  EXPECT_EQ(admission.in_flight_bytes(), 0U);
+}
+
 TEST(Admission, RefusesWhileNothingCanBeStoredAndWhileDraining) {
-  std::optional<std::string> problem = "disk full";
+  std::optional<Admission::Refusal> problem =
+      Admission::Refusal{"storage_unavailable", "disk full"};
   Admission admission(1'000, [&] { return problem; });
   EXPECT_STREQ(admission.TryReserve(kTenant, 1)->code, "storage_unavailable");
   EXPECT_EQ(admission.TryReserve(kTenant, 1)->message, "disk full");
@@ -213,6 +301,20 @@ TEST(Answers, RefusedEventsAreListed) {
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(Json::parse(response.body), Json::parse(R"({"success":true,"accepted":2,"rejected":[
                 {"index":1,"code":"no_user_anon_id","message":"a \"quote\""}]})"));
+}
+
+TEST(Answers, StrictModeSaysWhichEventsWereRefused) {
+  const std::vector<normalize::Rejection> rejected = {
+      {.index = 1, .code = "no_user_anon_id", .message = "why", .event = ""}};
+  const auto batch = StrictRefusal(3, rejected);
+  EXPECT_EQ(batch.status, 400);
+  const Json json = Json::parse(batch.body);
+  EXPECT_EQ(json.at("success"), false);
+  EXPECT_EQ(json.at("code"), "events_refused");
+  EXPECT_EQ(json.at("message"), json.at("error"));
+  EXPECT_EQ(json.at("rejected"), Json::parse(R"([{"index":1,"code":"no_user_anon_id",
+                                                  "message":"why"}])"));
+  EXPECT_EQ(Json::parse(StrictRefusal(1, rejected).body).at("code"), "no_user_anon_id");
 }
 
 TEST(Answers, ErrorsHaveWhatEveryClientReads) {

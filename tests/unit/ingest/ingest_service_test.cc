@@ -1,145 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The ingest without sockets: header and body in, answer and queue out.
-#include "gateway/ingest/ingest_service.h"
-
+// Segment's Tracking API as one tenant's services see it.
 #include <gtest/gtest.h>
-#include <prometheus/registry.h>
 
-#include <boost/asio/io_context.hpp>
-#include <map>
-#include <memory>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "common/strings.h"
-#include "tests/support/fake_clock.h"
-#include "tests/support/memory_queue.h"
+#include "tests/unit/ingest/ingest_fixture.h"
 
 namespace gateway::ingest {
 namespace {
-
-using common::net::ReadBody;
-using common::net::RequestHead;
-using common::net::Responder;
-using common::net::Response;
-using Json = nlohmann::json;
-
-class AnswerSink final : public Responder::Sink {
- public:
-  void Answer(Response response) override { answer = std::move(response); }
-  boost::asio::any_io_executor Executor() override { return io.get_executor(); }
-
-  boost::asio::io_context io;
-  std::optional<Response> answer;
-};
-
-class FixedTenants final : public pipeline::TenantView {
- public:
-  std::shared_ptr<const pipeline::TenantSnapshot> snapshot;
-  std::shared_ptr<const pipeline::TenantSnapshot> Current() const override { return snapshot; }
-};
-
-struct Request {
-  std::string path = "/v1/track";
-  std::string body = R"({"userId":"u","event":"e","messageId":"m"})";
-  std::map<std::string, std::string> headers = {
-      {"Authorization", "Basic " + common::Base64Encode("acme-key:")}};
-  std::string method = "POST";
-};
-
-Request With(std::string path, std::string body) {
-  Request request;
-  request.path = std::move(path);
-  request.body = std::move(body);
-  return request;
-}
-
-class IngestServiceTest : public testing::Test {
- protected:
-  IngestServiceTest() {
-    std::vector<pipeline::Tenant> tenants;
-    for (const auto& [id, mode] : {std::pair{"acme", pipeline::TenantMode::kEnabled},
-                                   std::pair{"paused", pipeline::TenantMode::kPaused},
-                                   std::pair{"off", pipeline::TenantMode::kNotForwarded}}) {
-      pipeline::Tenant tenant;
-      tenant.id = id;
-      tenant.log = queue_.OpenLog(id)->log;
-      tenant.mode = mode;
-      tenant.ingest_keys = {{.key = common::Secret(std::string(id) + "-key")}};
-      tenants.push_back(tenant);
-    }
-    view_.snapshot = std::make_shared<pipeline::TenantSnapshot>(
-        tenants, std::vector<pipeline::ServiceKey>{{.name = "backend",
-                                                    .log = queue_.OpenLog("service:backend")->log,
-                                                    .key = common::Secret("service-key")}});
-    service_ =
-        std::make_unique<IngestService>(IngestOptions{.limits = {.max_event_bytes = 32'768,
-                                                                 .max_batch_events = 2'500,
-                                                                 .max_batch_bytes = 524'288,
-                                                                 .max_merged_bytes = 4'000'000,
-                                                                 .max_message_id_chars = 100,
-                                                                 .max_depth = 128},
-                                                      .retry_after_seconds = 3},
-                                        clock_, view_, queue_, admission_, registry_);
-  }
-
-  Response Send(const Request& request) {
-    const auto exchange = service_->NewExchange();
-    RequestHead head;
-    head.method = request.method;
-    head.path = request.path;
-    head.content_length = request.body.size();
-    head.header = [&](std::string_view name) -> std::string_view {
-      const auto it = request.headers.find(std::string(name));
-      return it == request.headers.end() ? std::string_view() : it->second;
-    };
-    auto verdict = exchange->OnHead(head);
-    if (auto* refusal = std::get_if<Response>(&verdict)) return std::move(*refusal);
-    EXPECT_LE(request.body.size(), std::get<ReadBody>(verdict).max_bytes);
-    std::string body;
-    body.reserve(request.body.size() + common::net::kBodyPadding);
-    body = request.body;
-    const auto sink = std::make_shared<AnswerSink>();
-    exchange->OnBody(std::move(body), Responder(sink));
-    EXPECT_TRUE(sink->answer.has_value());
-    EXPECT_EQ(admission_.in_flight_bytes(), 0U) << "every answer gives its reservation back";
-    return sink->answer.value_or(Response{});
-  }
-
-  std::string CodeOf(const Response& response) {
-    const Json json = Json::parse(response.body);
-    EXPECT_EQ(json.at("success"), false);
-    EXPECT_TRUE(json.at("message").is_string());
-    EXPECT_EQ(json.at("message"), json.at("error"));
-    return json.at("code");
-  }
-
-  pipeline::LogId LogOf(const std::string& tenant) { return view_.snapshot->FindById(tenant)->log; }
-
-  double Counter(const std::string& name, const std::map<std::string, std::string>& labels = {}) {
-    for (const auto& family : registry_.Collect()) {
-      if (family.name != "segment_gateway_" + name) continue;
-      for (const auto& metric : family.metric) {
-        std::map<std::string, std::string> have;
-        for (const auto& label : metric.label) have[label.name] = label.value;
-        if (have == labels) return metric.counter.value;
-      }
-    }
-    return 0;
-  }
-
-  tests::FakeClock clock_;
-  tests::MemoryQueue queue_;
-  FixedTenants view_;
-  prometheus::Registry registry_;
-  Admission admission_{100'000'000, [] { return std::nullopt; }};
-  std::unique_ptr<IngestService> service_;
-};
 
 TEST_F(IngestServiceTest, StoresASingleCallForTheKeysTenant) {
   const Response response = Send(Request{});
@@ -198,7 +69,9 @@ TEST_F(IngestServiceTest, RefusalsBeforeTheBody) {
   Request garbage;
   garbage.headers["Authorization"] = "Basic \x01";
   Request gzip;
-  gzip.headers["Content-Encoding"] = "gzip";
+  gzip.headers["Content-Encoding"] = "br";
+  Request form;
+  form.headers["Content-Type"] = "multipart/form-data; boundary=x";
   Request stranger;
   stranger.headers["Authorization"] = "Basic " + common::Base64Encode("service-key:");
   stranger.headers["X-Tenant-Id"] = "nobody";
@@ -208,7 +81,8 @@ TEST_F(IngestServiceTest, RefusalsBeforeTheBody) {
       {"unknown key", wrong_key, 401, "invalid_write_key"},
       {"bearer", bearer, 401, "unsupported_authorization"},
       {"not base64", garbage, 401, "malformed_authorization"},
-      {"gzip", gzip, 415, "unsupported_content_encoding"},
+      {"brotli", gzip, 415, "unsupported_content_encoding"},
+      {"form", form, 415, "unsupported_content_type"},
       {"service key, unknown tenant", stranger, 400, "tenant_unknown"},
       {"single too large", With("/v1/track", std::string(32'769, ' ')), 400, "payload_too_large"},
       {"batch too large", With("/v1/batch", std::string(524'289, ' ')), 400, "payload_too_large"},
@@ -219,6 +93,21 @@ TEST_F(IngestServiceTest, RefusalsBeforeTheBody) {
     EXPECT_EQ(CodeOf(response), c.code) << c.name;
   }
   EXPECT_TRUE(queue_.PendingEvents(LogOf("acme")).empty());
+}
+
+TEST_F(IngestServiceTest, JsonIsTakenUnderAnyName) {
+  for (const char* type : {"application/json; charset=utf-8", "text/plain", "x/y", "",
+                           "application/x-www-form-urlencoded"}) {
+    Request request;
+    request.headers["Content-Type"] = type;
+    EXPECT_EQ(Send(request).status, 200) << type;
+  }
+  Request form;
+  form.headers["Content-Type"] = "application/x-www-form-urlencoded";
+  form.body = "userId=u&event=e";
+  const Response response = Send(form);
+  EXPECT_EQ(CodeOf(response), "not_an_object");
+  EXPECT_NE(response.body.find("the Content-Type says that this is a form"), std::string::npos);
 }
 
 TEST_F(IngestServiceTest, AServiceKeySendsForTheTenantItNames) {
@@ -257,6 +146,7 @@ TEST_F(IngestServiceTest, AServiceKeysEventsGoToTheTenantsTheyName) {
   EXPECT_EQ(queue_.PendingEvents(LogOf("paused")).size(), 1U);
   EXPECT_EQ(queue_.DeadLetters(LogOf("paused")).size(), 1U);
   EXPECT_TRUE(queue_.DeadLetters(LogOf("acme")).empty());
+  EXPECT_EQ(queue_.DeadLetters(services_[0].log).size(), 2U) << "those that have no tenant";
   EXPECT_EQ(queue_.State(LogOf("off")).tail, 0U);
   EXPECT_EQ(Counter("events_not_forwarded_total"), 1);
   EXPECT_EQ(Counter("ingest_acknowledged_events_total"), 3);
@@ -271,7 +161,7 @@ TEST_F(IngestServiceTest, AnEventsOwnTenantGoesBeforeTheHeaders) {
   EXPECT_TRUE(queue_.PendingEvents(LogOf("paused")).empty());
 }
 
-TEST_F(IngestServiceTest, ASingleCallWithoutATenantIsRefused) {
+TEST_F(IngestServiceTest, ASingleCallWithoutATenantIsRefusedAndKeptWithTheService) {
   const std::pair<const char*, const char*> cases[] = {
       {R"({"userId":"u","event":"e"})", "tenant_missing"},
       {R"({"userId":"u","event":"e","tenantId":"nobody"})", "tenant_unknown"}};
@@ -281,6 +171,7 @@ TEST_F(IngestServiceTest, ASingleCallWithoutATenantIsRefused) {
     const Response response = Send(request);
     EXPECT_EQ(response.status, 400);
     EXPECT_EQ(CodeOf(response), code);
+    EXPECT_EQ(queue_.DeadLetters(services_[0].log).back().code, code);
   }
 }
 
@@ -375,7 +266,7 @@ TEST_F(IngestServiceTest, ADrainingGatewayRefusesBeforeTheBody) {
 }
 
 TEST_F(IngestServiceTest, ProtocolErrorsSpeakTheListenersFormat) {
-  const auto exchange = service_->NewExchange();
+  const auto exchange = Service().NewExchange();
   const std::pair<int, std::pair<int, const char*>> cases[] = {
       {400, {400, "bad_request"}},          {408, {503, "request_timeout"}},
       {413, {400, "payload_too_large"}},    {431, {431, "header_too_large"}},

@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/ingest/ingest_exchange.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "common/net/client_address.h"
+#include "common/strings.h"
+#include "gateway/ingest/acknowledgement.h"
+#include "gateway/ingest/answers.h"
+#include "gateway/ingest/dry_run.h"
+#include "gateway/ingest/ingest_service.h"
+#include "gateway/ingest/pixel.h"
+#include "gateway/ingest/query.h"
+#include "gateway/ingest/sdk_settings.h"
+
+namespace gateway::ingest {
+
+using common::net::ReadBody;
+using common::net::RequestHead;
+using common::net::Responder;
+using common::net::Response;
+using normalize::Route;
+
+namespace {
+
+// Segment's own words; its clients and their users search for them.
+constexpr std::string_view kPayloadLimit = "Exceed payload limit";
+
+constexpr std::string_view kQueueFull =
+    "too many events wait for the disk; nothing was acknowledged, send the request again";
+constexpr std::string_view kStoreRefuses =
+    "events cannot be stored right now; nothing was acknowledged, send the request again";
+
+// What curl -d sends unless it is told otherwise.
+constexpr std::string_view kFormHint =
+    "; the Content-Type says that this is a form, send JSON as application/json";
+
+// Longer waits make clients give up; Segment's cap theirs at the same.
+constexpr std::int64_t kMaxRetryAfterSeconds = 300;
+
+std::string_view MethodsOf(Purpose purpose) {
+  const bool get = purpose == Purpose::kPixel || purpose == Purpose::kSettings;
+  return get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+}
+
+bool TakesGet(Purpose purpose) {
+  return purpose == Purpose::kPixel || purpose == Purpose::kSettings;
+}
+
+Response RefuseIdentity(const Identity& identity) {
+  switch (identity.failure) {
+    case Identity::Failure::kTenantUnknown:
+      return Refusal(400, "tenant_unknown",
+                     "the tenant that X-Tenant-Id names is not configured here");
+    case Identity::Failure::kUnknownKey:
+    case Identity::Failure::kNone:
+      break;
+  }
+  return Refusal(401, "invalid_write_key", "An invalid write key was provided");
+}
+
+Response RefuseRequest(const normalize::RequestError& error) {
+  return Refusal(error.http_status, error.code, error.message);
+}
+
+pipeline::DeadLetter ToDeadLetter(normalize::Rejection& rejection, common::WallTime now) {
+  return {.stage = pipeline::DeadLetterStage::kIngest,
+          .code = std::string(rejection.code),
+          .message = rejection.message,
+          .event = std::move(rejection.event),
+          .http_status = 0,
+          .attempts = 0,
+          .accepted_at = now,
+          .dead_at = now};
+}
+
+Admission::Account AccountOf(const Identity& identity) {
+  if (identity.tenant != nullptr) return identity.tenant->log;
+  return identity.service != nullptr ? Admission::kServiceKeys : Admission::kNoKey;
+}
+
+bool IsType(std::string_view content_type, std::string_view begin) {
+  return common::EqualsIgnoreCase(content_type.substr(0, begin.size()), begin);
+}
+
+}  // namespace
+
+// ---- The frame ----------------------------------------------------------------------
+
+std::variant<ReadBody, Response> IngestExchange::OnHead(const RequestHead& head) {
+  started_ = parts_.clock.Steady();
+  gzip_ = false;
+  says_form_ = false;
+  permit_ = parts_.cross_origin.Permit(head.header("Origin"));
+  target_ = FindTarget(head.path);
+  auto verdict = CheckHead(head);
+  if (auto* refusal = std::get_if<Response>(&verdict)) return Finish(std::move(*refusal));
+  return verdict;
+}
+
+void IngestExchange::OnBody(std::string body, Responder respond) {
+  // What is answered at once needs its reservation no longer than this call.
+  Reservation reservation = std::move(reservation_);
+  if (MaybeRefusal answer = Accept(body, respond, reservation)) {
+    reservation.Release();
+    respond(Finish(std::move(*answer)));
+  }
+}
+
+Response IngestExchange::OnProtocolError(int status, std::string_view why) {
+  reservation_.Release();
+  // Clients throw events away on a 408, and try a 503 again.
+  if (status == 408) return Finish(RefusalForNow(503, "request_timeout", why, RetryAfter()));
+  if (status == 503) return Finish(RefusalForNow(503, "too_many_connections", why, RetryAfter()));
+  if (status == 413) return Finish(Refusal(400, "payload_too_large", kPayloadLimit));
+  return Finish(Refusal(status, status == 431 ? "header_too_large" : "bad_request", why));
+}
+
+Response IngestExchange::Finish(Response response) {
+  std::optional<std::size_t> route;
+  if (target_) route = RouteIndex(*target_);
+  parts_.metrics.CountRequest(route, response.status);
+  const bool pixel = target_ && target_->purpose == Purpose::kPixel;
+  if (pixel && response.status != 204) {
+    // A mail reader shows what comes as a picture; the status helps nobody there.
+    const bool close = response.close;
+    response = PixelPicture();
+    response.close = close;
+  }
+  if (!permit_.empty() && response.status != 204) CrossOrigin::Allow(permit_, response);
+  target_.reset();
+  permit_.clear();
+  return response;
+}
+
+// ---- By the header ------------------------------------------------------------------
+
+std::variant<ReadBody, Response> IngestExchange::CheckHead(const RequestHead& head) {
+  if (!target_) {
+    return Refusal(404, "not_found",
+                   "there is no such path; events go to POST /v1/track, /v1/identify, "
+                   "/v1/group, /v1/page, /v1/screen, /v1/alias, /v1/batch or /v1/import");
+  }
+  if (head.method == "OPTIONS") return AnswerOptions(head);
+  if (auto refusal = CheckMethod(head.method)) return std::move(*refusal);
+  NoteClientAddress(head);
+  tenants_ = parts_.tenants.Current();
+  switch (target_->purpose) {
+    case Purpose::kSelfMetrics:
+      return ReadBody{parts_.options.limits.max_event_bytes};
+    case Purpose::kSettings:
+      return AnswerSettings(head);
+    case Purpose::kPixel:
+      if (auto refusal = ReadPixel(head)) return std::move(*refusal);
+      break;
+    case Purpose::kEvents:
+    case Purpose::kValidate:
+      if (auto refusal = CheckForm(head)) return std::move(*refusal);
+      break;
+  }
+  if (auto refusal = CheckCredentials(head)) return std::move(*refusal);
+  return Admit(head);
+}
+
+/// Segment fills in IPv4 addresses only.
+void IngestExchange::NoteClientAddress(const RequestHead& head) {
+  const auto& trusted = parts_.options.trusted_proxies;
+  std::string forwarded;
+  if (!trusted.empty()) forwarded = head.headers("X-Forwarded-For");
+  client_ip_ = common::net::ClientAddress(head.remote, forwarded, trusted);
+  if (!common::net::IsIpv4(client_ip_)) client_ip_.clear();
+}
+
+bool IngestExchange::IsTrusted(std::string_view peer) const {
+  const auto address = common::net::ParseIpAddress(peer);
+  return address && std::ranges::any_of(parts_.options.trusted_proxies, [&](const auto& network) {
+           return common::net::Contains(network, *address);
+         });
+}
+
+Response IngestExchange::AnswerOptions(const RequestHead& head) const {
+  const std::string_view methods = MethodsOf(target_->purpose);
+  if (!permit_.empty()) {
+    return CrossOrigin::Preflight(permit_, methods, head.header("Access-Control-Request-Headers"));
+  }
+  Response response;
+  response.status = 204;
+  response.headers.emplace_back("Allow", methods);
+  return response;
+}
+
+Response IngestExchange::AnswerSettings(const RequestHead& head) const {
+  const std::string key = DecodeUrl(target_->key, false);
+  if (tenants_->FindIngestKey(key).tenant == nullptr) {
+    return Refusal(404, "unknown_write_key", "no source has this write key");
+  }
+  PublicAddress address{.https = parts_.options.tls, .host = std::string(head.header("Host"))};
+  if (parts_.options.public_address) {
+    address = *parts_.options.public_address;
+  } else if (IsTrusted(head.remote)) {
+    const std::string_view host = head.header("X-Forwarded-Host");
+    if (!host.empty()) address.host = host;
+    const std::string_view protocol = head.header("X-Forwarded-Proto");
+    if (!protocol.empty()) address.https = common::EqualsIgnoreCase(protocol, "https");
+  }
+  Response response;
+  response.body = SdkSettings(key, address);
+  response.headers.emplace_back("Cache-Control", "private, max-age=120");
+  return response;
+}
+
+IngestExchange::MaybeRefusal IngestExchange::CheckMethod(std::string_view method) const {
+  const bool get = TakesGet(target_->purpose);
+  if (get ? method == "GET" || method == "HEAD" : method == "POST") return std::nullopt;
+  Response response = Refusal(405, "method_not_allowed", get ? "use GET" : "use POST");
+  response.headers.emplace_back("Allow", MethodsOf(target_->purpose));
+  return response;
+}
+
+/// Authenticates by header; without one, the body may hold the key.
+IngestExchange::MaybeRefusal IngestExchange::CheckCredentials(const RequestHead& head) {
+  identity_ = {};
+  tenant_header_ = head.header("X-Tenant-Id");
+  Credentials credentials = ParseAuthorization(head.header("Authorization"));
+  switch (credentials.kind) {
+    case Credentials::Kind::kNone:
+      return std::nullopt;
+    case Credentials::Kind::kBasic:
+      break;
+    case Credentials::Kind::kMalformed:
+      return Refusal(401, "malformed_authorization",
+                     "the Authorization header is not 'Basic base64(key:)'");
+    case Credentials::Kind::kUnsupported:
+      return Refusal(401, "unsupported_authorization",
+                     "only Basic authorization is accepted, with the write key as user name "
+                     "and no password");
+  }
+  identity_ = Identify(*tenants_, credentials.key, tenant_header_);
+  if (identity_.failure != Identity::Failure::kNone) return RefuseIdentity(identity_);
+  header_key_ = std::move(credentials.key);
+  return Throttle();
+}
+
+IngestExchange::MaybeRefusal IngestExchange::CheckForm(const RequestHead& head) {
+  // JSON under any other name is taken: analytics.js says text/plain, axios calls compressed
+  // bytes a urlencoded form, C# says nothing.
+  const std::string_view type = head.header("Content-Type");
+  if (IsType(type, "multipart/")) {
+    return Refusal(415, "unsupported_content_type",
+                   "the Content-Type is multipart; send JSON as application/json");
+  }
+  says_form_ = IsType(type, "application/x-www-form-urlencoded");
+  const std::string_view encoding = head.header("Content-Encoding");
+  gzip_ =
+      common::EqualsIgnoreCase(encoding, "gzip") || common::EqualsIgnoreCase(encoding, "x-gzip");
+  if (gzip_ || encoding.empty() || common::EqualsIgnoreCase(encoding, "identity")) {
+    return std::nullopt;
+  }
+  return Refusal(415, "unsupported_content_encoding",
+                 "this Content-Encoding is not supported; send the body with gzip, or as it is");
+}
+
+IngestExchange::MaybeRefusal IngestExchange::ReadPixel(const RequestHead& head) {
+  common::Result<std::string> event = PixelEvent(head.query);
+  if (!event) return Refusal(400, "invalid_pixel", event.error().message);
+  pixel_body_ = *std::move(event);
+  return std::nullopt;
+}
+
+std::uint64_t IngestExchange::BodyLimit() const {
+  const normalize::Limits& limits = parts_.options.limits;
+  const bool batch = target_->purpose == Purpose::kValidate || target_->call == Route::kBatch;
+  return batch ? limits.max_batch_bytes : limits.max_event_bytes;
+}
+
+std::variant<ReadBody, Response> IngestExchange::Admit(const RequestHead& head) {
+  const bool pixel = target_->purpose == Purpose::kPixel;
+  const std::uint64_t limit = pixel ? 0 : BodyLimit();
+  std::uint64_t size = head.content_length.value_or(head.chunked ? limit : 0);
+  if (size > limit) return Refusal(400, "payload_too_large", kPayloadLimit);
+  if (pixel) size = pixel_body_.size();
+  const Admission::Account account = AccountOf(identity_);
+  if (auto refusal = parts_.admission.TryReserve(account, size)) return NoRoom(*refusal);
+  reservation_ = Reservation(parts_.admission, account, size);
+  return ReadBody{limit};
+}
+
+// ---- By the body --------------------------------------------------------------------
+
+IngestExchange::MaybeRefusal IngestExchange::Accept(std::string& body, Responder& respond,
+                                                    Reservation& reservation) {
+  if (target_->purpose == Purpose::kSelfMetrics) return Success();
+  if (target_->purpose == Purpose::kPixel) body = std::move(pixel_body_);
+  if (gzip_) {
+    if (auto refusal = Inflate(body, reservation)) return refusal;
+  }
+  if (auto refusal = Parse(body)) return refusal;
+  if (!identity_.known()) {
+    if (auto refusal = IdentifyByBody(reservation)) return refusal;
+  }
+  const common::WallTime now = parts_.clock.Wall();
+  const Recipients recipients(identity_, *tenants_);
+  if (target_->purpose == Purpose::kValidate) return AnswerDryRun(recipients);
+
+  auto built = scratch_.normalizer.Build(ContextFor(recipients, now));
+  if (!built) return RefuseRequest(built.error());
+  if (!body_key_.empty() && body_key_ != header_key_) built->Add(normalize::Note::kForeignWriteKey);
+  if (const auto excess = parts_.limits.Charge(identity_, recipients, *built, started_)) {
+    return TooMany(*excess);
+  }
+  parts_.metrics.CountEvents(*built);
+  if (auto refusal = CheckStrictness(*built, recipients)) return refusal;
+  Response answer =
+      built->rejected.empty() ? Success() : PartialSuccess(built->count(), built->rejected);
+  const bool single = target_->call != Route::kBatch;
+  if (single && !built->rejected.empty() && !built->rejected[0].slot) {
+    answer = Refusal(400, built->rejected[0].code, built->rejected[0].message);
+  }
+  std::vector<pipeline::AppendRequest> appends = ToAppends(*built, recipients, now);
+  if (appends.empty()) return answer;
+  Store(std::move(appends), std::move(answer), respond, reservation);
+  return std::nullopt;
+}
+
+IngestExchange::MaybeRefusal IngestExchange::Inflate(std::string& body,
+                                                     Reservation& reservation) const {
+  const std::uint64_t limit = BodyLimit();
+  common::Result<std::string> inflated =
+      scratch_.gunzipper.Inflate(body, limit, normalize::Normalizer::kPadding);
+  if (!inflated) return Refusal(400, "invalid_gzip", inflated.error().message);
+  if (inflated->size() > limit) return Refusal(400, "payload_too_large", kPayloadLimit);
+  if (auto refusal = reservation.Resize(inflated->size())) return NoRoom(*refusal);
+  body = *std::move(inflated);
+  return std::nullopt;
+}
+
+IngestExchange::MaybeRefusal IngestExchange::Parse(std::string& body) {
+  if (target_->purpose == Purpose::kValidate) return ParseForValidation(body);
+  if (auto parsed = scratch_.normalizer.Parse(target_->call, body); !parsed) {
+    if (says_form_) parsed.error().message += kFormHint;
+    return RefuseRequest(parsed.error());
+  }
+  body_key_ = scratch_.normalizer.write_key().value_or("");
+  return std::nullopt;
+}
+
+/// A batch, or a single event with its type: then it is looked at as a batch of one.
+IngestExchange::MaybeRefusal IngestExchange::ParseForValidation(std::string& body) {
+  normalize::Normalizer& normalizer = scratch_.normalizer;
+  if (body.find(R"("batch")") == std::string::npos) {
+    if (auto parsed = normalizer.Parse(Route::kTrack, body); !parsed) {
+      return RefuseRequest(parsed.error());
+    }
+    body_key_ = normalizer.write_key().value_or("");
+    body.insert(0, R"({"batch":[)");
+    body += "]}";
+    if (auto parsed = normalizer.Parse(Route::kBatch, body); !parsed) {
+      return RefuseRequest(parsed.error());
+    }
+    return std::nullopt;
+  }
+  if (auto parsed = normalizer.Parse(Route::kBatch, body); !parsed) {
+    return RefuseRequest(parsed.error());
+  }
+  body_key_ = normalizer.write_key().value_or("");
+  return std::nullopt;
+}
+
+IngestExchange::MaybeRefusal IngestExchange::IdentifyByBody(Reservation& reservation) {
+  if (body_key_.empty()) {
+    return Refusal(401, "missing_write_key",
+                   "send the write key as the user name of Basic authorization, or as "
+                   "\"writeKey\" in the body");
+  }
+  identity_ = Identify(*tenants_, body_key_, tenant_header_);
+  if (identity_.failure != Identity::Failure::kNone) return RefuseIdentity(identity_);
+  header_key_ = body_key_;
+  if (auto refusal = Throttle()) return refusal;
+  if (auto refusal = reservation.MoveTo(AccountOf(identity_))) return NoRoom(*refusal);
+  return std::nullopt;
+}
+
+normalize::RequestContext IngestExchange::ContextFor(const Recipients& recipients,
+                                                     common::WallTime now) {
+  const bool ignores = identity_.service != nullptr &&
+                       identity_.service->unknown_tenant == pipeline::UnknownTenant::kIgnore;
+  return {.received_at = now,
+          .random = scratch_.random,
+          .own = recipients.own(),
+          .tenant_of = recipients.resolver(),
+          .ignore_unknown_tenant = ignores,
+          .client_ip = client_ip_,
+          .client_side = target_->client_side};
+}
+
+IngestExchange::MaybeRefusal IngestExchange::AnswerDryRun(const Recipients& recipients) {
+  DryRun dry_run(recipients);
+  const normalize::ItemObserver observer = [&](const normalize::ItemReport& report) {
+    dry_run.Add(report);
+  };
+  normalize::RequestContext context = ContextFor(recipients, parts_.clock.Wall());
+  context.observer = &observer;
+  const auto built = scratch_.normalizer.Build(context);
+  if (!built) return RefuseRequest(built.error());
+  return dry_run.Answer();
+}
+
+IngestExchange::MaybeRefusal IngestExchange::CheckStrictness(
+    const normalize::Normalized& normalized, const Recipients& recipients) const {
+  const bool strict = std::ranges::any_of(normalized.rejected, [&](const auto& rejection) {
+    const pipeline::Tenant* tenant = rejection.slot ? recipients.tenant(*rejection.slot) : nullptr;
+    return tenant != nullptr && tenant->strict;
+  });
+  if (!strict) return std::nullopt;
+  return StrictRefusal(normalized.count() + normalized.rejected.size(), normalized.rejected);
+}
+
+/// What each tenant's log gets; counts what is not stored. A refused event is kept with
+/// its tenant, or with the service that sent it for nobody.
+std::vector<pipeline::AppendRequest> IngestExchange::ToAppends(normalize::Normalized& normalized,
+                                                               const Recipients& recipients,
+                                                               common::WallTime now) {
+  std::vector<pipeline::AppendRequest> by_slot(recipients.slots());
+  pipeline::AppendRequest nobodys;
+  by_slot[0].events = std::move(normalized.events);
+  for (normalize::ElsewhereBlock& block : normalized.elsewhere) {
+    by_slot[block.slot].events = std::move(block.events);
+  }
+  for (normalize::Rejection& rejection : normalized.rejected) {
+    pipeline::AppendRequest& to = rejection.slot ? by_slot[*rejection.slot] : nobodys;
+    to.rejected.push_back(ToDeadLetter(rejection, now));
+  }
+  std::vector<pipeline::AppendRequest> appends;
+  const auto add = [&](pipeline::AppendRequest& request, pipeline::LogId log) {
+    if (request.events.count() == 0 && request.rejected.empty()) return;
+    request.log = log;
+    request.received_at = now;
+    appends.push_back(std::move(request));
+  };
+  for (std::uint32_t slot = 0; slot < by_slot.size(); ++slot) {
+    const pipeline::Tenant* tenant = recipients.tenant(slot);
+    if (tenant == nullptr || tenant->mode == pipeline::TenantMode::kNotForwarded) {
+      CountUnstored(tenant, by_slot[slot].events.count());
+      continue;
+    }
+    by_slot[slot].dedupe = tenant->dedupe;
+    add(by_slot[slot], tenant->log);
+  }
+  if (identity_.service != nullptr) add(nobodys, identity_.service->log);
+  return appends;
+}
+
+void IngestExchange::CountUnstored(const pipeline::Tenant* tenant, std::size_t events) {
+  if (events == 0) return;
+  IngestMetrics& metrics = parts_.metrics;
+  (tenant != nullptr ? metrics.not_forwarded : metrics.nobodys)
+      .Increment(static_cast<double>(events));
+}
+
+/// One append a tenant, and one answer when the last of them is done.
+void IngestExchange::Store(std::vector<pipeline::AppendRequest> appends, Response success,
+                           Responder& respond, Reservation& reservation) {
+  std::uint64_t events = 0;
+  for (const pipeline::AppendRequest& append : appends) events += append.events.count();
+  // The responder keeps the connection, and the connection this exchange.
+  auto waiting = std::make_shared<Acknowledgement>(
+      appends.size(), std::move(respond), std::move(success), std::move(reservation),
+      [this, events](Response prepared, std::optional<common::Error> error) {
+        return Conclude(std::move(prepared), events, std::move(error));
+      });
+  for (pipeline::AppendRequest& append : appends) {
+    parts_.queue.Append(std::move(append),
+                        [waiting](const common::Status& status) { waiting->Done(status); });
+  }
+}
+
+/// After the last append; runs on the queue's thread, or inside Store.
+Response IngestExchange::Conclude(Response success, std::uint64_t events,
+                                  std::optional<common::Error> error) {
+  if (error) {
+    const bool overloaded = error->code == common::ErrorCode::kUnavailable;
+    // The store's own words are for the operator: /readyz and the log have them.
+    return Finish(RefusalForNow(503, overloaded ? "overloaded" : "storage_unavailable",
+                                overloaded ? kQueueFull : kStoreRefuses, RetryAfter()));
+  }
+  IngestMetrics& metrics = parts_.metrics;
+  metrics.acknowledged.Increment(static_cast<double>(events));
+  metrics.batch_events.Observe(static_cast<double>(events));
+  metrics.request_seconds.Observe(
+      std::chrono::duration<double>(parts_.clock.Steady() - started_).count());
+  return Finish(std::move(success));
+}
+
+// ---- Limits -------------------------------------------------------------------------
+
+IngestExchange::MaybeRefusal IngestExchange::Throttle() const {
+  if (const auto excess = parts_.limits.Check(identity_, started_)) return TooMany(*excess);
+  return std::nullopt;
+}
+
+Response IngestExchange::TooMany(const TrafficLimits::Excess& excess) const {
+  parts_.metrics.CountThrottled(excess.limit);
+  // A bucket says a nanosecond more than it needs; that is not worth a second.
+  const common::Duration wait = excess.wait - std::chrono::microseconds(1);
+  const std::int64_t seconds = std::chrono::ceil<std::chrono::seconds>(wait).count();
+  return RefusalForNow(
+      429, excess.limit, excess.message,
+      static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds, 1, kMaxRetryAfterSeconds)));
+}
+
+Response IngestExchange::NoRoom(const Admission::Refusal& refusal) const {
+  return RefusalForNow(503, refusal.code, refusal.message, RetryAfter());
+}
+
+std::uint32_t IngestExchange::RetryAfter() const { return parts_.options.retry_after_seconds; }
+
+}  // namespace gateway::ingest

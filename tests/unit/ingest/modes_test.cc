@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What tenants and keys may ask of the ingest: strictness, limits, ids, repetitions.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "tests/unit/ingest/ingest_fixture.h"
+
+namespace gateway::ingest {
+namespace {
+
+using namespace std::chrono_literals;
+
+const char* const kOneBadOfThree = R"({"batch":[
+    {"type":"track","userId":"u","event":"one"},
+    {"type":"track","event":"nobody"},
+    {"type":"track","userId":"u","event":"three"}]})";
+
+TEST_F(IngestServiceTest, AStrictTenantsBatchIsRefusedWhole) {
+  Tenant("acme").strict = true;
+  const Response response = Send(With("/v1/batch", kOneBadOfThree));
+  EXPECT_EQ(response.status, 400);
+  EXPECT_EQ(CodeOf(response), "events_refused");
+  EXPECT_EQ(Json::parse(response.body).at("rejected")[0].at("index"), 1);
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 0U);
+  EXPECT_TRUE(queue_.DeadLetters(LogOf("acme")).empty()) << "the client still has it";
+  EXPECT_EQ(Send(With("/v1/track", R"({"userId":"u","event":"e"})")).status, 200);
+}
+
+TEST_F(IngestServiceTest, AStrictTenantsSingleCallIsRefusedWithItsCode) {
+  Tenant("acme").strict = true;
+  const Response response = Send(With("/v1/track", R"({"event":"e"})"));
+  EXPECT_EQ(response.status, 400);
+  EXPECT_EQ(CodeOf(response), "no_user_anon_id");
+}
+
+TEST_F(IngestServiceTest, CompatAnswers200AndKeepsWhatSegmentWouldDrop) {
+  const Response response = Send(With("/v1/track", R"({"event":"e"})"));
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(Json::parse(response.body).at("accepted"), 0);
+  EXPECT_EQ(queue_.DeadLetters(LogOf("acme")).size(), 1U);
+}
+
+TEST_F(IngestServiceTest, AKeysRateIsHeldBeforeTheBody) {
+  Tenant("acme").ingest_keys.push_back(
+      {.key = common::Secret("slow-key"), .rate = {.events_per_second = 2, .burst_events = 3}});
+  Request slow;
+  slow.headers["Authorization"] = Basic("slow-key");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Send(slow).status, 200) << i;
+  Request over = slow;
+  over.body = "not even JSON";
+  const Response response = Send(over);
+  EXPECT_EQ(response.status, 429);
+  EXPECT_EQ(CodeOf(response), "key_rate");
+  EXPECT_EQ(HeaderOf(response, "Retry-After"), "1");
+  EXPECT_EQ(HeaderOf(response, "X-RateLimit-Reset"), "1");
+  EXPECT_EQ(Send(Request{}).status, 200) << "the tenant's other key goes on";
+  clock_.Advance(500ms);
+  EXPECT_EQ(Send(slow).status, 200);
+  EXPECT_EQ(Send(slow).status, 429);
+  EXPECT_EQ(Counter("ingest_throttled_requests_total", {{"limit", "key_rate"}}), 2);
+}
+
+TEST_F(IngestServiceTest, ATenantsRateCountsEventsAndDebtsArePaid) {
+  Tenant("acme").rate = {.events_per_second = 1, .burst_events = 2};
+  EXPECT_EQ(Send(With("/v1/batch", kOneBadOfThree)).status, 200) << "anything is left";
+  EXPECT_EQ(HeaderOf(Send(Request{}), "Retry-After"), "2") << "one too many, and one to come";
+  clock_.Advance(1s);
+  EXPECT_EQ(Send(Request{}).status, 429);
+  clock_.Advance(1s);
+  EXPECT_EQ(Send(Request{}).status, 200);
+  Request other;
+  other.headers["Authorization"] = Basic("paused-key");
+  EXPECT_EQ(Send(other).status, 200) << "nobody else is held";
+}
+
+TEST_F(IngestServiceTest, AKeyInTheBodyIsLimitedToo) {
+  Tenant("acme").rate = {.events_per_second = 1, .burst_events = 1};
+  Request request = With("/v1/track", R"({"writeKey":"acme-key","userId":"u","event":"e"})");
+  request.headers.clear();
+  EXPECT_EQ(Send(request).status, 200);
+  EXPECT_EQ(Send(request).status, 429);
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 1U);
+}
+
+TEST_F(IngestServiceTest, AWaitIsNeverLongerThanClientsWait) {
+  Tenant("acme").rate = {.events_per_second = 1, .burst_events = 1};
+  std::string batch = R"({"batch":[)";
+  for (int i = 0; i < 1'000; ++i) {
+    batch += R"({"type":"track","userId":"u","event":"e"},)";
+  }
+  batch.back() = ']';
+  EXPECT_EQ(Send(With("/v1/batch", batch + "}")).status, 200);
+  EXPECT_EQ(HeaderOf(Send(Request{}), "Retry-After"), "300");
+}
+
+TEST_F(IngestServiceTest, ABacklogThatIsFullTakesNoMore) {
+  Tenant("acme").max_backlog_bytes = 50;
+  EXPECT_EQ(Send(Request{}).status, 200);
+  const Response response = Send(Request{});
+  EXPECT_EQ(response.status, 429);
+  EXPECT_EQ(CodeOf(response), "tenant_backlog");
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 1U);
+}
+
+TEST_F(IngestServiceTest, AServicesBatchIsRefusedWholeWhenOneOfItsTenantsIsOver) {
+  Tenant("paused").rate = {.events_per_second = 1, .burst_events = 1};
+  Request request = With("/v1/batch", R"({"batch":[
+      {"type":"track","userId":"u","event":"1","tenantId":"acme"},
+      {"type":"track","userId":"u","event":"2","tenantId":"paused"}]})");
+  request.headers["Authorization"] = Basic("service-key");
+  EXPECT_EQ(Send(request).status, 200);
+  EXPECT_EQ(CodeOf(Send(request)), "tenant_rate");
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 1U) << "nothing of the second was stored";
+}
+
+TEST_F(IngestServiceTest, AServicesRateIsItsOwn) {
+  services_[0].rate = {.events_per_second = 1, .burst_events = 1};
+  Request request;
+  request.headers["Authorization"] = Basic("service-key");
+  request.headers["X-Tenant-Id"] = "acme";
+  EXPECT_EQ(Send(request).status, 200);
+  EXPECT_EQ(CodeOf(Send(request)), "key_rate");
+  EXPECT_EQ(Send(Request{}).status, 200);
+}
+
+TEST_F(IngestServiceTest, AServiceMayIgnoreTenantsThatAreNotConfigured) {
+  services_[0].unknown_tenant = pipeline::UnknownTenant::kIgnore;
+  Request by_header;
+  by_header.headers["Authorization"] = Basic("service-key");
+  by_header.headers["X-Tenant-Id"] = "nobody";
+  EXPECT_EQ(Send(by_header).body, R"({"success":true})");
+  Request by_event = With("/v1/batch", R"({"batch":[
+      {"type":"track","userId":"u","event":"1","tenantId":"nobody"},
+      {"type":"track","userId":"u","event":"2","tenantId":"acme"}]})");
+  by_event.headers["Authorization"] = Basic("service-key");
+  EXPECT_EQ(Send(by_event).body, R"({"success":true})");
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 1U);
+  EXPECT_EQ(Counter("events_unknown_tenant_total"), 2);
+  EXPECT_TRUE(queue_.DeadLetters(services_[0].log).empty());
+}
+
+TEST_F(IngestServiceTest, OneIdForTwoTenantsGoesOutAsTwo) {
+  Request request = With("/v1/batch", R"({"batch":[
+      {"type":"track","userId":"u","event":"1","tenantId":"acme","messageId":"m"},
+      {"type":"track","userId":"u","event":"2","tenantId":"paused","messageId":"m"}]})");
+  request.headers["Authorization"] = Basic("service-key");
+  EXPECT_EQ(Send(request).status, 200);
+  const auto id = [&](const char* tenant) {
+    return Json::parse(queue_.PendingEvents(LogOf(tenant)).at(0))
+        .at("messageId")
+        .get<std::string>();
+  };
+  EXPECT_NE(id("acme"), id("paused"));
+  EXPECT_EQ(Send(Request{}).status, 200);
+  EXPECT_EQ(Json::parse(queue_.PendingEvents(LogOf("acme")).at(1)).at("messageId"), "m")
+      << "a tenant's own key keeps it";
+}
+
+TEST_F(IngestServiceTest, ARepeatedIdIsAnsweredAndNotStoredAgainWhereTheTenantSaysSo) {
+  Tenant("acme").dedupe = {.window = 1h, .max_ids = 1'000};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Send(Request{}).body, R"({"success":true})");
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 1U);
+  Request paused;
+  paused.headers["Authorization"] = Basic("paused-key");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Send(paused).status, 200);
+  EXPECT_EQ(queue_.State(LogOf("paused")).tail, 2U) << "off unless asked for";
+}
+
+TEST_F(IngestServiceTest, ADryRunTellsWhatWouldHappenAndStoresNothing) {
+  Request request = With("/v1/validate", R"({"batch":[
+      {"type":"track","userId":7,"event":"e","messageId":"m","timestamp":"2026-01-01T00:00:00.000Z"},
+      {"type":"track","event":"e"}]})");
+  const Response response = Send(request);
+  EXPECT_EQ(response.status, 200);
+  const Json json = Json::parse(response.body);
+  EXPECT_EQ(json.at("would_answer"), 200);
+  EXPECT_EQ(json.at("accepted"), 1);
+  EXPECT_EQ(json.at("rejected"), 1);
+  const Json& first = json.at("events")[0];
+  EXPECT_EQ(first.at("outcome"), "accepted");
+  EXPECT_EQ(first.at("tenant"), "acme");
+  EXPECT_EQ(first.at("notes"), Json::parse(R"(["number_id"])"));
+  EXPECT_EQ(first.at("event").at("userId"), "7");
+  EXPECT_EQ(first.at("event").at("messageId"), "m");
+  const Json& second = json.at("events")[1];
+  EXPECT_EQ(second.at("index"), 1);
+  EXPECT_EQ(second.at("outcome"), "rejected");
+  EXPECT_EQ(second.at("code"), "no_user_anon_id");
+  EXPECT_FALSE(second.contains("event"));
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 0U);
+  EXPECT_TRUE(queue_.DeadLetters(LogOf("acme")).empty());
+}
+
+TEST_F(IngestServiceTest, ADryRunTakesASingleEventAndAKeyInTheBody) {
+  Request request =
+      With("/v1/validate", R"({"type":"track","userId":"u","event":"e","writeKey":"off-key"})");
+  request.headers.clear();
+  const Json json = Json::parse(Send(request).body);
+  EXPECT_EQ(json.at("events")[0].at("outcome"), "not_forwarded");
+  EXPECT_FALSE(json.at("events")[0].at("event").contains("writeKey"));
+}
+
+TEST_F(IngestServiceTest, ADryRunOfAStrictTenantSays400) {
+  Tenant("acme").strict = true;
+  const Json json = Json::parse(Send(With("/v1/validate", kOneBadOfThree)).body);
+  EXPECT_EQ(json.at("would_answer"), 400);
+  EXPECT_EQ(json.at("rejected"), 1);
+}
+
+TEST_F(IngestServiceTest, AForeignKeyInTheBodyIsCounted) {
+  EXPECT_EQ(Send(With("/v1/track", R"({"userId":"u","event":"e","writeKey":"other"})")).status,
+            200);
+  EXPECT_EQ(Send(With("/v1/track", R"({"userId":"u","event":"e","writeKey":"acme-key"})")).status,
+            200);
+  EXPECT_EQ(Counter("ingest_event_notes_total", {{"note", "foreign_write_key"}}), 1);
+}
+
+}  // namespace
+}  // namespace gateway::ingest
