@@ -3,6 +3,7 @@
 
 import decimal
 import json
+import os
 import threading
 
 import harness
@@ -295,6 +296,10 @@ def test_no_key_shows_in_logs_metrics_or_answers(gateway, sandbox):
         text += gateway.admin(path).body.decode()
     assert gateway.stop() == 0
     text += gateway.all_logs()
+    for folder, _, names in os.walk(os.path.join(gateway.folder, "data")):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as file:
+                text += file.read().decode("latin-1")
     for secret in (harness.ingest_key("acme"), harness.write_key("acme"), "unknown-key-77",
                    "backend-service-key-1"):
         assert secret not in text

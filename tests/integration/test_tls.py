@@ -3,8 +3,12 @@
 services when the ingest listener has a certificate."""
 
 import json
+import shutil
+import signal
+import socket
 import ssl
 import subprocess
+import time
 import urllib.request
 
 import pytest
@@ -132,5 +136,52 @@ def test_certificates_that_cannot_be_used_stop_the_start(authority, new_gateway,
                       ({"certificate": str(tmp_path / "absent"), "key": other_key}, "absent")):
         gateway = new_gateway(ingest={"tls": tls})
         result = harness.run("serve", "--config", gateway.config_path())
-        assert result.returncode in (1, 2), result
-        assert word in result.stderr and "tls" in result.stderr, result.stderr
+        assert result.returncode == 2, result
+        assert word in result.stderr and "ingest.tls" in result.stderr, result.stderr
+        checked = harness.run("check-config", "--config", gateway.config_path())
+        assert checked.returncode == 2 and word in checked.stderr, checked.stderr
+
+
+def test_an_authority_that_cannot_be_read_is_a_configuration_error(new_gateway, tmp_path):
+    gateway = new_gateway(segment={"ca_file": str(tmp_path / "absent")})
+    for verb in ("serve", "check-config"):
+        result = harness.run(verb, "--config", gateway.config_path())
+        assert result.returncode == 2, result
+        assert "segment.ca_file" in result.stderr and "gateway.yaml:" in result.stderr
+
+
+def served_certificate(gateway, authority):
+    context = ssl.create_default_context(cafile=authority.certificate)
+    with socket.create_connection(("127.0.0.1", gateway.ingest_port), 20) as plain:
+        with context.wrap_socket(plain, server_hostname="localhost") as stream:
+            return dict(pair[0] for pair in stream.getpeercert()["subject"])["commonName"]
+
+
+def test_a_new_certificate_is_taken_up_without_a_restart(authority, new_gateway, tmp_path):
+    names = "DNS:localhost,IP:127.0.0.1"
+    paths = [str(tmp_path / name) for name in ("tls.crt", "tls.key")]
+
+    def put(pair):
+        for source, target in zip(pair, paths):
+            shutil.copyfile(source, target)
+
+    put(authority.issue("old", names))
+    gateway = new_gateway(ingest={"tls": {"certificate": paths[0], "key": paths[1]}}).start()
+    assert served_certificate(gateway, authority) == "old"
+
+    put((authority.issue("new", names)[0], authority.issue("other", names)[1]))
+    gateway.process.signal(signal.SIGHUP)
+    harness.wait_until(
+        lambda: gateway.metrics().total("ingest_tls_certificate_problem") == 1, "a complaint")
+    assert served_certificate(gateway, authority) == "old", "a wrong pair changes nothing"
+
+    put(authority.issue("newer", names))
+    gateway.process.signal(signal.SIGHUP)
+    harness.wait_until(lambda: served_certificate(gateway, authority) == "newer", "new certificate")
+    metrics = gateway.metrics()
+    assert metrics.total("ingest_tls_certificate_problem") == 0
+    assert metrics.total("ingest_tls_certificate_reloads_total") == 1
+    assert metrics.total("ingest_tls_certificate_not_after_timestamp_seconds") > time.time()
+
+    put(authority.issue("unasked", names))  # Without a signal: within a few seconds.
+    harness.wait_until(lambda: served_certificate(gateway, authority) == "unasked", "reload")
