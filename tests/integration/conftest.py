@@ -4,6 +4,7 @@
 import pytest
 
 import harness
+import wire as wires
 
 
 @pytest.fixture
@@ -36,3 +37,11 @@ def new_gateway(tmp_path, sandbox):
 def gateway(new_gateway):
     """A running gateway with the configuration of harness.gateway_config."""
     return new_gateway().start()
+
+
+@pytest.fixture
+def wire():
+    """The way between a client and a gateway; see wire.py."""
+    instance = wires.Wire()
+    yield instance
+    instance.stop()

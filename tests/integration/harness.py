@@ -403,12 +403,17 @@ class Gateway:
             json.dump(self.config, file, indent=1)
         return path
 
-    def start(self):
+    def launch(self):
+        """Starts the process, which may not be ready for a reason of its own."""
         if self.process:
             self._ended.append(self.process)
         self.process = Process("serve", "--config", self.config_path(), cwd=self.folder)
         self.ingest_port = self.process.port("ingest")
         self.admin_port = self.process.port("admin")
+        return self
+
+    def start(self):
+        self.launch()
         wait_until(self.ready, "readiness")
         return self
 
