@@ -30,6 +30,7 @@ def test_everything_arrives_once_and_as_sent(client, wire, gateway, sandbox):
     arrived, sent = clients.received(sandbox), wire.events()
     assert len(arrived) == len(sent) == COUNT
     clients.assert_complete(range(COUNT), sent, arrived)
+    clients.assert_timestamps(sent, arrived)
 
     by_number = {clients.number(event): event for event in arrived}
     for number, entry in client.calls.items():
