@@ -160,6 +160,33 @@ def test_refusals_and_cuts(strategy, page, site, wire, gateway, sandbox):
     assert len(arrived) > COUNT, "what was cut off after the gateway had it was not sent again"
 
 
+def test_a_tenant_over_its_limit(page, site, wire, new_gateway, sandbox):
+    gateway = new_gateway(tenants=[harness.tenant_entry(
+        "acme", limits={"events_per_second": 100, "burst_events": 20})]).start()
+    wire.to(gateway)
+    visit(page, site)
+    load(page, {"writeKey": KEY, "cdnURL": wire.url}, {})
+    send(page, 0, COUNT)
+    check(COUNT, wire, gateway, sandbox)
+    assert wire.calls(status=429)
+    assert not [error for error in page.errors() if "CORS" in error]
+
+
+def test_a_gateway_without_room(page, site, wire, new_gateway, sandbox):
+    """It still tells pages their settings, and they can read its refusals."""
+    gateway = new_gateway(storage={"min_free_disk": "16TiB"}).launch()
+    wire.to(gateway)
+    visit(page, site)
+    load(page, {"writeKey": KEY, "cdnURL": wire.url}, {})
+    send(page, 0, 10)
+    harness.wait_until(lambda: wire.calls(status=503), "refusal")
+    gateway.stop()
+    gateway.config["storage"]["min_free_disk"] = "1MiB"
+    wire.to(gateway.start())
+    check(10, wire, gateway, sandbox)
+    assert not [error for error in page.errors() if "CORS" in error]
+
+
 def test_events_of_a_page_that_was_left(page, site, wire, gateway, sandbox):
     """The library keeps what it could not send in the browser's storage, and sends it when the
     visitor returns to a page of the site."""

@@ -65,6 +65,16 @@ def test_refusals_and_cuts(start_client, gateway, wire, sandbox):
     assert len(arrived) > 100, "what was cut off after the gateway had it was not sent again"
 
 
+def test_a_tenant_over_its_limit(start_client, new_gateway, wire, sandbox):
+    gateway = new_gateway(tenants=[harness.tenant_entry(
+        "acme", limits={"events_per_second": 100, "burst_events": 20})]).start()
+    client = start_client(wire.to(gateway).url)
+    client.send(100)
+    client.finish()
+    assert wire.calls(status=429)
+    check(client, 100, wire.events(), gateway, sandbox)
+
+
 def test_a_gateway_without_room(start_client, new_gateway, sandbox):
     """Straight at the gateway: it answers 503 before it has read the body, is gone for a moment,
     and comes back with room."""
