@@ -67,7 +67,7 @@ def test_refusals_and_cuts(start_client, gateway, wire, sandbox):
 
 def test_a_tenant_over_its_limit(start_client, new_gateway, wire, sandbox):
     gateway = new_gateway(tenants=[harness.tenant_entry(
-        "acme", limits={"events_per_second": 100, "burst_events": 20})]).start()
+        "acme", limits={"events_per_second": 40, "burst_events": 20})]).start()
     client = start_client(wire.to(gateway).url)
     client.send(100)
     client.finish()
