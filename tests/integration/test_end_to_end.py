@@ -220,7 +220,7 @@ def test_a_service_key_sends_for_any_tenant(gateway, sandbox):
     assert (answer.status, json.loads(answer.body)["code"]) == (400, "tenant_missing")
     gateway.wait_drained()
     assert [sandbox.ids(name) for name in harness.TENANTS] == [
-        ["m-2", "m-3", "m-6"], ["m-1", "m-4", "m-7"], []]
+        ["m-2~acme", "m-3~acme", "m-6~acme"], ["m-1~globex", "m-4~globex", "m-7~globex"], []]
     assert all("tenantId" not in event for event in sandbox.events())
 
 

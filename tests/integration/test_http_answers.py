@@ -181,7 +181,7 @@ def test_an_oversized_header(gateway):
     b"\r\n" * 5000,
 ], ids=lambda noise: repr(noise[:40]))
 def test_what_is_not_http(new_gateway, noise):
-    gateway = new_gateway(ingest={"header_timeout": "500ms"}).start()
+    gateway = new_gateway(ingest={"header_timeout": "500ms", "idle_timeout": "1s"}).start()
     raw = harness.Raw(gateway.ingest_port)
     raw.send(noise + b"\r\n\r\n")
     status, _ = raw.answer()
