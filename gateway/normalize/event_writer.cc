@@ -87,8 +87,8 @@ class MemberWriter {
 
 }  // namespace
 
-EventWriter::EventWriter(const Limits& limits, const BodyReader& body)
-    : limits_(limits), body_(body) {}
+EventWriter::EventWriter(const Limits& limits, const BodyReader& body, TimestampCodec& timestamps)
+    : limits_(limits), body_(body), timestamps_(timestamps) {}
 
 void EventWriter::Begin(const RequestContext& request, Route route) {
   request_ = &request;
@@ -102,7 +102,7 @@ void EventWriter::Begin(const RequestContext& request, Route route) {
   } else {
     FindKnown(body_.FieldsOf(body_.items().front()), known);
   }
-  sent_at_ = ReadTime(Get(known, FieldId::kSentAt), body_, scratch_);
+  sent_at_ = timestamps_.Read(Get(known, FieldId::kSentAt), body_, scratch_);
   envelope_facts_ = envelope_context_ != nullptr ? body_.envelope().context : ContextFacts{};
   envelope_size_ = 0;
   for (const Field* field : {envelope_context_, envelope_integrations_}) {
@@ -287,10 +287,10 @@ void EventWriter::WriteMessageId(Candidate& candidate, std::string& out) {
   }
 }
 
-void EventWriter::WriteTimestamp(Candidate& candidate, std::string& out) const {
+void EventWriter::WriteTimestamp(Candidate& candidate, std::string& out) {
   const GivenTime& given = candidate.timestamp;
   if (given.state == GivenTime::State::kNone) {
-    AppendTimestamp(out, request_->received_at, kTimestampMember);
+    timestamps_.Append(out, request_->received_at, kTimestampMember);
     return;
   }
   if (given.state == GivenTime::State::kUnreadable) {
@@ -300,7 +300,7 @@ void EventWriter::WriteTimestamp(Candidate& candidate, std::string& out) const {
     // the moment of arrival.
     const common::WallTime corrected = request_->received_at - (sent_at_.time - given.time);
     if (corrected != given.time && InRange(corrected)) {
-      AppendTimestamp(out, corrected, kTimestampMember);
+      timestamps_.Append(out, corrected, kTimestampMember);
       return;
     }
   }

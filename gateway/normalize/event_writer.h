@@ -29,7 +29,7 @@ namespace gateway::normalize {
 ///    same, goes. Both are added only where the event has room for them.
 class EventWriter {
  public:
-  EventWriter(const Limits& limits, const BodyReader& body);
+  EventWriter(const Limits& limits, const BodyReader& body, TimestampCodec& timestamps);
 
   /// Call once for each request, after it has been read.
   void Begin(const RequestContext& request, Route route);
@@ -54,13 +54,14 @@ class EventWriter {
     return envelope_context_ != nullptr || !additions_.empty() || drop_direct_;
   }
   void WriteMessageId(Candidate& candidate, std::string& out);
-  void WriteTimestamp(Candidate& candidate, std::string& out) const;
+  void WriteTimestamp(Candidate& candidate, std::string& out);
   void PlanContext(const Item& item, bool has_context);
   void WriteMerged(FieldId id, const Field* mine, std::string& out);
   bool StripsAlways(FieldId id) const;
 
   const Limits limits_;
   const BodyReader& body_;
+  TimestampCodec& timestamps_;
   const RequestContext* request_ = nullptr;
   GivenTime sent_at_;
   const Field* envelope_context_ = nullptr;  ///< Objects only, else null.

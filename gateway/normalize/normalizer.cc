@@ -98,7 +98,7 @@ static_assert(Normalizer::kPadding >= JsonIndex::kPadding);
 
 /// The parts that live as long as the normalizer, and one request's way through them.
 struct Normalizer::Scratch {
-  explicit Scratch(const Limits& l) : limits(l), body(l), writer(l, body) {}
+  explicit Scratch(const Limits& l) : limits(l), body(l), writer(l, body, timestamps) {}
 
   tl::expected<Normalized, RequestError> Build(const RequestContext& request);
   void Reserve(const RequestContext& request, Normalized& out) const;
@@ -113,6 +113,7 @@ struct Normalizer::Scratch {
   const Limits limits;
   Route route = Route::kBatch;
   BodyReader body;
+  TimestampCodec timestamps;
   EventWriter writer;
   std::size_t merged_bytes = 0;  ///< Written so far, refused events included.
   Candidate candidate;           ///< The item at hand.
@@ -224,7 +225,7 @@ std::optional<Problem> Normalizer::Scratch::Examine(const RequestContext& reques
   const KnownFields& known = candidate.known;
   ReadMessageId(Get(known, FieldId::kMessageId), body, limits.max_message_id_chars, id_text,
                 candidate.message_id);
-  candidate.timestamp = ReadTime(Get(known, FieldId::kTimestamp), body, text);
+  candidate.timestamp = timestamps.Read(Get(known, FieldId::kTimestamp), body, text);
   if (candidate.sent_at_unreadable && route != Route::kBatch) {
     candidate.notes.Add(Note::kSentAtIgnored);
   }

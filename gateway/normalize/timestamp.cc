@@ -14,10 +14,7 @@ namespace {
 
 using std::chrono::days;
 using std::chrono::floor;
-using std::chrono::hours;
 using std::chrono::milliseconds;
-using std::chrono::minutes;
-using std::chrono::seconds;
 using std::chrono::sys_days;
 using std::chrono::year_month_day;
 
@@ -77,16 +74,16 @@ void Write2(char* at, unsigned value) { std::memcpy(at, &kTwoDigits[std::size_t{
 
 }  // namespace
 
-GivenTime ReadTime(const Field* field, const BodyReader& body, std::string& scratch) {
+GivenTime TimestampCodec::Read(const Field* field, const BodyReader& body, std::string& scratch) {
   const ValueKind kind = KindOf(field);
   if (kind == ValueKind::kAbsent) return {};
   std::optional<common::WallTime> time;
-  if (kind == ValueKind::kString) time = ReadTimestamp(body.StringValue(*field, scratch));
+  if (kind == ValueKind::kString) time = Read(body.StringValue(*field, scratch));
   if (!time) return {.state = GivenTime::State::kUnreadable, .time = {}};
   return {.state = GivenTime::State::kTime, .time = *time};
 }
 
-std::optional<common::WallTime> ReadTimestamp(std::string_view text) {
+std::optional<common::WallTime> TimestampCodec::Read(std::string_view text) {
   Word date_digits = 0;
   Word day_digits = 0;
   Word second_digits = 0;
@@ -95,33 +92,43 @@ std::optional<common::WallTime> ReadTimestamp(std::string_view text) {
       !ReadDigits<2 * kWordBytes>(text, second_digits)) {
     return common::ParseTimestamp(text);
   }
-  const Word ym = Pairs(date_digits);   // 0000-00-
   const Word dhm = Pairs(day_digits);   // 00T00:00
   const Word s = Pairs(second_digits);  // :00.000Z
-  const year_month_day date(
-      std::chrono::year(static_cast<int>(ByteAt(ym, 0) * 100 + ByteAt(ym, 2))),
-      std::chrono::month(ByteAt(ym, 5)), std::chrono::day(ByteAt(dhm, 0)));
   const unsigned hour = ByteAt(dhm, 3);
   const unsigned minute = ByteAt(dhm, 6);
   const unsigned second = ByteAt(s, 1);
+  if (hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  if (std::memcmp(text.data(), read_text_.data(), kDateBytes) != 0) {
+    const Word ym = Pairs(date_digits);  // 0000-00-
+    const year_month_day date(
+        std::chrono::year(static_cast<int>(ByteAt(ym, 0) * 100 + ByteAt(ym, 2))),
+        std::chrono::month(ByteAt(ym, 5)), std::chrono::day(ByteAt(dhm, 0)));
+    if (!date.ok()) return std::nullopt;
+    std::memcpy(read_text_.data(), text.data(), kDateBytes);
+    read_day_ = sys_days(date);
+  }
   const unsigned millis = ByteAt(s, 4) * 10 + ByteAt(second_digits, 6);
-  if (!date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
-  return sys_days(date) + hours(hour) + minutes(minute) + seconds(second) + milliseconds(millis);
+  return read_day_ + milliseconds(((hour * 60 + minute) * 60 + second) * 1000 + millis);
 }
 
-void AppendTimestamp(std::string& out, common::WallTime time, std::string_view shape) {
+void TimestampCodec::Append(std::string& out, common::WallTime time, std::string_view shape) {
   const auto day = floor<days>(time);
-  const year_month_day date(day);
-  const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  if (day != written_day_) {
+    const year_month_day date(day);
+    const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+    char* const p = written_text_.data();
+    Write2(p, year / 100);
+    Write2(p + 2, year % 100);
+    Write2(p + 5, static_cast<unsigned>(date.month()));
+    Write2(p + 8, static_cast<unsigned>(date.day()));
+    written_day_ = day;
+  }
   const auto millis = static_cast<unsigned>((time - day).count());
   const unsigned second = millis / 1000;
   // In place: a copy of bytes written one by one would wait for each of them.
   out += shape;
   char* const p = out.data() + out.size() - 1 - kShape.size();
-  Write2(p, year / 100);
-  Write2(p + 2, year % 100);
-  Write2(p + 5, static_cast<unsigned>(date.month()));
-  Write2(p + 8, static_cast<unsigned>(date.day()));
+  std::memcpy(p, written_text_.data(), kDateBytes);
   Write2(p + 11, second / 3600);
   Write2(p + 14, second / 60 % 60);
   Write2(p + 17, second % 60);

@@ -73,19 +73,37 @@ TEST(Timestamp, ReadsLikeTheCommonParser) {
         "2026-01-02T00:60:00.000Z", "2026-01-02T00:00:61.000Z", "0000-01-01T00:00:00.000Z",
         "2026-01-02T03:04:05.678z", "2026-01-02 03:04:05.678Z", "2026-01-02T03:04:05.67:Z",
         "2026-01-02T03:04:05.67/Z", "2026-01-02T03:04:05.6789", "2026-01-02", ""}) {
-    EXPECT_EQ(ReadTimestamp(text), common::ParseTimestamp(text)) << text;
+    TimestampCodec codec;
+    EXPECT_EQ(codec.Read(text), common::ParseTimestamp(text)) << text;
+    EXPECT_EQ(codec.Read(text), common::ParseTimestamp(text)) << text << " again";
+  }
+}
+
+TEST(Timestamp, RemembersOneDayAndNoOther) {
+  TimestampCodec codec;
+  for (const char* text :
+       {"2026-01-02T03:04:05.678Z", "2026-01-02T23:59:60.999Z", "2026-01-03T03:04:05.678Z",
+        "2026-02-30T03:04:05.678Z", "2026-01-03T24:04:05.678Z", "2026-01-03T00:00:00.000Z",
+        "2026-02-30T03:04:05.678Z", "2027-01-03T00:00:00.000Z"}) {
+    const auto time = common::ParseTimestamp(text);
+    EXPECT_EQ(codec.Read(text), time) << text;
+    if (!time) continue;
+    std::string out;
+    codec.Append(out, *time);
+    EXPECT_EQ(out, '"' + common::FormatTimestamp(*time) + '"');
   }
 }
 
 TEST(Timestamp, WritesLikeTheCommonFormatter) {
+  TimestampCodec codec;
   for (std::int64_t millis = -62'167'219'200'000; millis < 253'402'300'800'000;
        millis += 987'654'321'012) {
     const common::WallTime time{std::chrono::milliseconds(millis)};
     ASSERT_TRUE(InRange(time));
     std::string out;
-    AppendTimestamp(out, time);
+    codec.Append(out, time);
     EXPECT_EQ(out, '"' + common::FormatTimestamp(time) + '"');
-    EXPECT_EQ(ReadTimestamp(out.substr(1, 24)), time);
+    EXPECT_EQ(codec.Read(out.substr(1, 24)), time);
   }
 }
 
