@@ -27,6 +27,7 @@ class Chromium:
     """One browser process. Its pages are used by one thread each."""
 
     def __init__(self):
+        assert shutil.which("chromium"), "no chromium here; ./dev test installs it"
         self._profile = tempfile.mkdtemp(prefix="chromium-")
         their_input, self._out = os.pipe()
         self._in, their_output = os.pipe()
