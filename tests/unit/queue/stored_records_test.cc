@@ -70,6 +70,15 @@ TEST(StoredRecords, IdsRoundTrip) {
   EXPECT_EQ(*DecodeIds(EncodeIds({})), IdMemory());
 }
 
+TEST(StoredRecords, ADeadLetterIsReadableWhateverSegmentAnswered) {
+  pipeline::DeadLetter letter;
+  letter.message = "ung\xFCltig \xFF";
+  letter.event = "{}";
+  const auto read = DecodeDeadLetter(EncodeDeadLetter(letter));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->message, letter.message);
+}
+
 TEST(StoredRecords, DamagedBytesAreDataLoss) {
   const std::string bad = "\x0a\xff";  // A text that is longer than the message.
   EXPECT_EQ(DecodeLog(bad).error().code, common::ErrorCode::kDataLoss);
