@@ -168,8 +168,10 @@ std::vector<control::TenantSpec> ToTenantSpecs(const config::Config& config) {
     const auto endpoint = endpoints.find(tenant.segment.region);
     const std::uint64_t max_backlog = tenant.limits.max_backlog;
     std::vector<pipeline::IngestKey> keys;
-    for (const config::IngestKey& key : tenant.ingest_keys)
+    keys.reserve(tenant.ingest_keys.size());
+    for (const config::IngestKey& key : tenant.ingest_keys) {
       keys.push_back(ToIngestKey(key, ingest));
+    }
     specs.push_back(
         {.id = tenant.id,
          .ingest_keys = std::move(keys),

@@ -181,9 +181,9 @@ class Writer {
   static bool IsUnset(const Target& target) {
     return std::visit(
         [](const auto* value) {
-          if constexpr (std::is_same_v<decltype(value), const std::vector<std::string>*>) {
-            return false;  // [] is a value: none, whatever the default.
-          } else if constexpr (requires { value->empty(); }) {
+          // Of a list of texts [] is a value: none, whatever the default.
+          constexpr bool kTexts = std::is_same_v<decltype(value), const std::vector<std::string>*>;
+          if constexpr (!kTexts && requires { value->empty(); }) {
             return value->empty();
           } else if constexpr (requires { value->host.empty(); }) {
             return value->host.empty();
