@@ -60,14 +60,14 @@ rocksdb::ColumnFamilyOptions MakeSmallFamily(const Options& options,
 
 rocksdb::ColumnFamilyOptions MakeIdsFamily(
     const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
-    std::shared_ptr<rocksdb::CompactionFilterFactory> filter) {
+    const std::shared_ptr<rocksdb::CompactionFilterFactory>& filter) {
   rocksdb::ColumnFamilyOptions family;
   family.write_buffer_size = std::min(options.write_buffer_bytes, 16 * kMiB);
   family.compression = rocksdb::kLZ4Compression;
   // The same in memory: a filter over the memtable, in place of a walk through it.
   family.memtable_prefix_bloom_size_ratio = 0.1;
   family.memtable_whole_key_filtering = true;
-  family.compaction_filter_factory = std::move(filter);
+  family.compaction_filter_factory = filter;
   // Rewrites what no other compaction has touched, so that forgotten ids go.
   family.periodic_compaction_seconds = kIdCompactionSeconds;
   rocksdb::BlockBasedTableOptions table = MakeTableOptions(cache);
@@ -81,14 +81,14 @@ rocksdb::ColumnFamilyOptions MakeIdsFamily(
   return family;
 }
 
-rocksdb::ColumnFamilyOptions MakeFamily(Family family, const Options& options,
-                                        const std::shared_ptr<rocksdb::Cache>& cache,
-                                        std::shared_ptr<rocksdb::CompactionFilterFactory> filter) {
+rocksdb::ColumnFamilyOptions MakeFamily(
+    Family family, const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
+    const std::shared_ptr<rocksdb::CompactionFilterFactory>& filter) {
   switch (family) {
     case Family::kQueue:
       return MakeQueueFamily(options, cache);
     case Family::kIds:
-      return MakeIdsFamily(options, cache, std::move(filter));
+      return MakeIdsFamily(options, cache, filter);
     case Family::kMeta:
     case Family::kDead:
     case Family::kQuarantine:
@@ -133,7 +133,7 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
 }
 
 std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(
-    const Options& options, std::shared_ptr<rocksdb::CompactionFilterFactory> id_filter) {
+    const Options& options, const std::shared_ptr<rocksdb::CompactionFilterFactory>& id_filter) {
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (std::size_t i = 0; i < kFamilyCount; ++i) {

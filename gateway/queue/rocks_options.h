@@ -34,6 +34,6 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
 
 /// One descriptor for each family, in the order of the enum.
 std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(
-    const Options& options, std::shared_ptr<rocksdb::CompactionFilterFactory> id_filter);
+    const Options& options, const std::shared_ptr<rocksdb::CompactionFilterFactory>& id_filter);
 
 }  // namespace gateway::queue
