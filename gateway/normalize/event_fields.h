@@ -95,20 +95,21 @@ inline constexpr auto kFieldNames = [] {
   return slots;
 }();
 
-/// Whether texts of the same length, kShortestName to kLongestName bytes, are equal: in
-/// two loads each, which overlap, instead of a call.
-inline bool SameName(const char* a, const char* b, std::size_t size) {
-  const auto same = [&]<typename Word>(Word /*tag*/) {
-    const auto load = [](const char* at) {
-      Word word;
-      std::memcpy(&word, at, sizeof(word));
+/// Whether two texts of one length, kShortestName to kLongestName bytes, are equal: by two
+/// loads of each, which overlap, instead of a call. Two words miss the middle of the
+/// longest name.
+inline bool SameName(std::string_view a, std::string_view b) {
+  const auto same = [a, b]<typename Word>(Word /*type*/) {
+    const auto load = [](std::string_view text, std::size_t at) {
+      Word word = 0;
+      std::memcpy(&word, text.data() + at, sizeof(word));
       return word;
     };
-    const std::size_t last = size - sizeof(Word);
-    return load(a) == load(b) && load(a + last) == load(b + last);
+    const std::size_t last = a.size() - sizeof(Word);
+    return load(a, 0) == load(b, 0) && load(a, last) == load(b, last);
   };
-  if (size < sizeof(std::uint64_t)) return same(std::uint32_t{});
-  return same(std::uint64_t{}) && a[size / 2] == b[size / 2];
+  if (a.size() < sizeof(std::uint64_t)) return same(std::uint32_t{});
+  return same(std::uint64_t{}) && a[a.size() / 2] == b[b.size() / 2];
 }
 
 }  // namespace internal
@@ -119,8 +120,7 @@ inline FieldId LookupField(std::string_view key) {
     return FieldId::kUnknown;
   }
   const internal::FieldName& field = internal::kFieldNames[internal::NameSlot(key)];
-  const bool same = field.name.size() == key.size() &&
-                    internal::SameName(field.name.data(), key.data(), key.size());
+  const bool same = field.name.size() == key.size() && internal::SameName(field.name, key);
   return same ? field.id : FieldId::kUnknown;
 }
 
