@@ -111,12 +111,11 @@ std::optional<RequestError> BodyReader::ReadText(Route route, char* text, std::s
   const Token first = walker.first();
   if (walker.At(first) != '{') return Refuse("not_an_object", "The body must be a JSON object");
   Token end = nullptr;
-  if (route == Route::kBatch) {
-    end = ReadObject(walker, first, 0, envelope_fields_, envelope_);
-  } else {
-    end = ReadObject(walker, first, 0, fields_, items_.emplace_back());
-  }
+  Item& outermost = route == Route::kBatch ? envelope_ : items_.emplace_back();
+  end =
+      ReadObject(walker, first, 0, route == Route::kBatch ? envelope_fields_ : fields_, outermost);
   if (end == nullptr) return WalkError(walker);
+  outermost.has_huge_number |= walker.TakeHugeNumber();
   if (walker.Index(end) != index_.count()) {
     return Refuse("invalid_json",
                   fmt::format("Invalid JSON: more text after the object, at byte {}", *end));
@@ -125,6 +124,10 @@ std::optional<RequestError> BodyReader::ReadText(Route route, char* text, std::s
 }
 
 std::optional<RequestError> BodyReader::CheckEnvelope() const {
+  if (envelope_.has_huge_number) {
+    return Refuse("number_out_of_range",
+                  "The batch's envelope holds a number that is out of range");
+  }
   KnownFields known;
   FindKnown(envelope_fields_, known);
   const Field* batch = Get(known, FieldId::kBatch);
@@ -236,7 +239,9 @@ Token BodyReader::ReadContext(JsonWalker& walker, Token t, std::uint32_t depth,
 }
 
 Token BodyReader::ReadItems(JsonWalker& walker, Token t, std::uint32_t depth) {
+  envelope_.has_huge_number |= walker.TakeHugeNumber();
   // A second `batch` replaces the first, as any JSON reader has it.
+  for (const Item& item : items_) envelope_.has_huge_number |= item.has_huge_number;
   items_.clear();
   fields_.clear();
   t = walker.Enter(t, depth);
@@ -256,6 +261,7 @@ Token BodyReader::ReadItems(JsonWalker& walker, Token t, std::uint32_t depth) {
         if (t != nullptr) item.span.end = walker.EndOfValue(t);
       }
       if (t == nullptr) return nullptr;
+      item.has_huge_number = walker.TakeHugeNumber();
       if (walker.At(t) != ',') break;
       ++t;
     }

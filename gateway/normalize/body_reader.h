@@ -26,7 +26,8 @@ struct ContextFacts {
 struct Item {
   Span span;
   bool is_object = false;
-  ContextFacts context;  ///< Of the last `context` that is an object.
+  bool has_huge_number = false;  ///< One that no double can hold.
+  ContextFacts context;          ///< Of the last `context` that is an object.
   std::uint32_t first_field = 0;
   std::uint32_t field_count = 0;
 };

@@ -33,9 +33,8 @@ bool SkipDigits(const char*& p) {
   return true;
 }
 
-/// JSON's number grammar, and a size that a double can hold: every reader that converts
-/// would refuse the document otherwise.
-bool IsNumber(const char* begin) {
+/// JSON's number grammar. Sets `huge` when no double can hold the number.
+bool IsNumber(const char* begin, bool& huge) {
   const char* p = begin;
   if (*p == '-') ++p;
   if (*p == '0') {
@@ -55,13 +54,15 @@ bool IsNumber(const char* begin) {
     if (!SkipDigits(p)) return false;
   }
   if (!EndsScalar(*p)) return false;
-  if (doubtful || p - begin > kSafeNumberLength) return std::isfinite(std::strtod(begin, nullptr));
+  if (doubtful || p - begin > kSafeNumberLength) {
+    huge = huge || !std::isfinite(std::strtod(begin, nullptr));
+  }
   return true;
 }
 
 /// A literal or a number, and nothing glued to it.
-inline bool IsScalar(const char* p) {
-  if (IsDigit(*p)) return IsNumber(p);
+inline bool IsScalar(const char* p, bool& huge) {
+  if (IsDigit(*p)) return IsNumber(p, huge);
   switch (*p) {
     case 't':
       return Is4(p, "true") && EndsScalar(p[4]);
@@ -70,7 +71,7 @@ inline bool IsScalar(const char* p) {
     case 'f':
       return Is4(p + 1, "alse") && EndsScalar(p[5]);
     default:
-      return IsNumber(p);
+      return IsNumber(p, huge);
   }
 }
 
@@ -79,7 +80,7 @@ enum class RunEnd { kOpens, kCloses, kComma, kFails };
 
 /// At a key, the first or behind a comma: passes members up to a value that is a
 /// container, or the object's end.
-inline RunEnd PassMembers(const char* text, Token& t) {
+inline RunEnd PassMembers(const char* text, Token& t, bool& huge) {
   for (;;) {
     if (text[t[0]] != '"') return RunEnd::kFails;
     if (text[t[1]] != ':') {
@@ -90,7 +91,7 @@ inline RunEnd PassMembers(const char* text, Token& t) {
     const char c = text[*t];
     if (c != '"') {
       if (c == '{' || c == '[') return RunEnd::kOpens;
-      if (!IsScalar(text + *t)) return RunEnd::kFails;
+      if (!IsScalar(text + *t, huge)) return RunEnd::kFails;
     }
     ++t;
     const char next = text[*t];
@@ -104,12 +105,12 @@ inline RunEnd PassMembers(const char* text, Token& t) {
 }
 
 /// The same for an array; at a value.
-inline RunEnd PassElements(const char* text, Token& t) {
+inline RunEnd PassElements(const char* text, Token& t, bool& huge) {
   for (;;) {
     const char c = text[*t];
     if (c != '"') {
       if (c == '{' || c == '[') return RunEnd::kOpens;
-      if (!IsScalar(text + *t)) return RunEnd::kFails;
+      if (!IsScalar(text + *t, huge)) return RunEnd::kFails;
     }
     ++t;
     const char next = text[*t];
@@ -124,7 +125,9 @@ inline RunEnd PassElements(const char* text, Token& t) {
 
 }  // namespace
 
-Token JsonWalker::SkipScalar(Token t) { return IsScalar(text_ + *t) ? t + 1 : Fail(t); }
+Token JsonWalker::SkipScalar(Token t) {
+  return IsScalar(text_ + *t, huge_number_) ? t + 1 : Fail(t);
+}
 
 Token JsonWalker::SkipContainer(Token t, std::uint32_t depth) {
   const char* const text = text_;
@@ -152,7 +155,7 @@ Token JsonWalker::SkipContainer(Token t, std::uint32_t depth) {
       if (next == ',') end = RunEnd::kComma;
       ++t;
     }
-    end = closer == '}' ? PassMembers(text, t) : PassElements(text, t);
+    end = closer == '}' ? PassMembers(text, t, huge_number_) : PassElements(text, t, huge_number_);
     if (end == RunEnd::kFails) return Fail(t);
   }
 }

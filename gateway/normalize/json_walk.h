@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace gateway::normalize {
@@ -82,6 +83,9 @@ class JsonWalker {
     return nullptr;
   }
   Failure failure() const { return failure_; }
+  /// Whether a number was passed, since the last call of this, that no double can hold: it is
+  /// JSON, and every reader that converts would refuse the whole document for it.
+  bool TakeHugeNumber() { return std::exchange(huge_number_, false); }
   /// Offset in the text.
   std::uint32_t failed_at() const { return failed_at_; }
 
@@ -92,6 +96,7 @@ class JsonWalker {
   std::vector<std::uint8_t>& closers_;  ///< The bracket that ends each open container.
   Failure failure_ = Failure::kNone;
   std::uint32_t failed_at_ = 0;
+  bool huge_number_ = false;
 };
 
 /// The members of one object in a text that JsonWalker has passed before, so nothing is

@@ -221,6 +221,10 @@ std::optional<Problem> Normalizer::Scratch::Examine(const RequestContext& reques
   if (auto problem = FindTenant(request)) return problem;
   if (candidate.destination == nullptr) return std::nullopt;  // Passed over.
   if (item.span.size() > limits.max_event_bytes) return TooLarge(item.span.size(), limits, "");
+  if (item.has_huge_number) {
+    return Problem{"number_out_of_range",
+                   "The event holds a number that is out of range (no 64-bit float can hold it)"};
+  }
   if (auto problem = FindType()) return problem;
   const KnownFields& known = candidate.known;
   ReadMessageId(Get(known, FieldId::kMessageId), body, limits.max_message_id_chars, id_text,

@@ -30,7 +30,8 @@ namespace gateway::normalize {
 /// library's name and the caller's address are added only where they fit under the limit.
 ///
 /// Invalid JSON anywhere refuses the whole request: where one event ends is then anyone's
-/// guess. Numbers no double can hold (1e999) are invalid.
+/// guess. A number that no double can hold (1e999) is JSON; the event that holds it is refused,
+/// since readers that convert would refuse the whole document it stands in.
 ///
 /// Memory. The result is allocated in a few pieces of the right size, however many events
 /// there are; everything else is kept from request to request. Only refusals, and hashed

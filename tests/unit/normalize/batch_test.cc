@@ -62,6 +62,34 @@ TEST(Batch, KeepsTheGoodAndNamesTheBad) {
   EXPECT_EQ(out->rejected[7].event, "[[]]");
 }
 
+TEST(Batch, ANumberOutOfRangeRefusesItsEventAlone) {
+  for (const std::string& huge :
+       {std::string("1e400"), std::string("-1e999"), std::string(400, '9')}) {
+    const std::string good = R"({"type":"track","userId":"u","event":"e"})";
+    const std::string bad =
+        R"({"type":"track","userId":"u","event":"e","properties":{"a":[)" + huge + "]}}";
+    const auto out = NormalizeBody(
+        Route::kBatch, R"({"batch":[)" + good + "," + bad + "," + huge + "," + good + "]}");
+    ASSERT_TRUE(out) << huge;
+    EXPECT_EQ(out->count(), 2U);
+    ASSERT_EQ(out->rejected.size(), 2U);
+    EXPECT_EQ(out->rejected[0].index, 1U);
+    EXPECT_EQ(out->rejected[0].code, "number_out_of_range");
+    EXPECT_EQ(out->rejected[1].code, "event_not_object");
+    const auto single = NormalizeBody(
+        Route::kTrack, R"({"userId":"u","event":"e","properties":{"a":)" + huge + "}}");
+    ASSERT_TRUE(single);
+    EXPECT_EQ(single->rejected.at(0).code, "number_out_of_range");
+    for (const std::string& envelope :
+         {R"({"batch":[],"context":{"a":)" + huge + "}}", R"({"x":)" + huge + R"(,"batch":[]})",
+          R"({"batch":[)" + huge + R"(],"batch":[]})"}) {
+      const auto refused = NormalizeBody(Route::kBatch, envelope);
+      ASSERT_FALSE(refused) << envelope;
+      EXPECT_EQ(refused.error().code, "number_out_of_range");
+    }
+  }
+}
+
 TEST(Batch, RefusesWhatIsNoBatch) {
   EXPECT_EQ(ErrorOf("{}"), "batch_not_array");
   EXPECT_EQ(ErrorOf(R"({"batch":{}})"), "batch_not_array");
