@@ -8,7 +8,7 @@
 
 #include "common/result.h"
 
-struct z_stream_s;
+struct z_stream_s;  // NOLINT(readability-identifier-naming): not our name
 
 namespace common {
 

@@ -145,7 +145,8 @@ TEST(HttpSession, AnyMethodMayHaveABody) {
         if (head.path == "/no") return Response{.status = 204, .body = "", .headers = {}};
         return ReadBody{100};
       };
-      const std::string start = method + " " + path + " HTTP/1.1\r\n";
+      std::string start = method;
+      start.append(" ").append(path).append(" HTTP/1.1\r\n");
       const std::string expected = path == "/no" ? "204 200" : "200 200";
       for (const std::string& request :
            {start + "\r\n", start + "Content-Length: 4\r\n\r\nbody",
