@@ -38,7 +38,7 @@ bool NotDate(const json& value) {
 }
 
 bool BadName(const json& name, bool strict) {
-  return !name.is_null() && (!name.is_string() || (strict && name == ""));
+  return !name.is_null() && (!name.is_string() || (strict && IsEmptyText(name)));
 }
 
 /// Code points of valid UTF-8.
@@ -52,7 +52,7 @@ std::size_t Characters(const std::string& text) {
 std::string ExpectedStrictCode(const json& item, const json& sent_at) {
   const json& id = At(item, "messageId");
   if (!id.is_null()) {
-    if (!id.is_string() || id == "") return "message_id_not_string";
+    if (!id.is_string() || IsEmptyText(id)) return "message_id_not_string";
     if (Characters(id.get<std::string>()) > kMaxIdChars) return "message_id_too_long";
   }
   if (NotDate(At(item, "timestamp"))) return "timestamp_not_date";
@@ -104,7 +104,7 @@ std::string ExpectedCode(const json& item, Route route, bool strict, const json&
   }
   if (type == EventType::kTrack) {
     const json& event = At(item, "event");
-    if (event.is_null() || event == "") return "event_not_defined";
+    if (event.is_null() || IsEmptyText(event)) return "event_not_defined";
     if (!event.is_string()) return "event_not_string";
   }
   if (page && BadName(At(item, "name"), strict)) return "name_not_string";
@@ -136,7 +136,7 @@ void CheckMessageId(const json& given, const json& written, const Destination& t
   Require(written.is_string(), "messageId is a string");
   const auto& out = written.get_ref<const std::string&>();
   Require(!out.empty() && Characters(out) <= kMaxIdChars, "messageId has 1 to 100 characters");
-  const bool text = given.is_string() && given != "" &&
+  const bool text = given.is_string() && !IsEmptyText(given) &&
                     Characters(given.get_ref<const std::string&>()) <= kMaxIdChars;
   if (!text && !given.is_number()) {
     Require(out.size() == 36, "an id is generated");
@@ -201,6 +201,10 @@ const json& At(const json& object, const char* key) {
   const auto found = object.find(key);
   return found == object.end() ? kNull : *found;
 }
+bool IsEmptyText(const json& value) {
+  return value.is_string() && value.get_ref<const std::string&>().empty();
+}
+
 bool NotObject(const json& value) { return !value.is_null() && !value.is_object(); }
 
 Options ReadOptions(std::uint8_t control, std::uint8_t bits) {
@@ -276,7 +280,8 @@ void CheckEvent(const ModelItem& model, const Options& options, std::string_view
   }
   if (traits && At(expected, "traits").is_null()) expected.erase("traits");
   for (const char* key : {"name", "category"}) {
-    if (page && (At(expected, key).is_null() || At(expected, key) == "")) expected.erase(key);
+    if (page && (At(expected, key).is_null() || IsEmptyText(At(expected, key))))
+      expected.erase(key);
   }
   const auto object = [](const json& value) { return value.is_object() ? value : json::object(); };
   json context = Merge(object(At(envelope, "context")), object(At(item, "context")));

@@ -25,6 +25,8 @@ void Require(bool condition, const char* what);
 /// null when `object` has no such key.
 const nlohmann::json& At(const nlohmann::json& object, const char* key);
 
+bool IsEmptyText(const nlohmann::json& value);
+
 /// Neither an object nor absent.
 bool NotObject(const nlohmann::json& value);
 

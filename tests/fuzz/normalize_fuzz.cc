@@ -200,7 +200,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   Require(model.is_object(), "only JSON objects are read");
   const json& key = At(model, "writeKey");
-  const bool has_key = key.is_string() && key != "";
+  const bool has_key = key.is_string() && !fuzz::IsEmptyText(key);
   Require(normalizer.write_key().has_value() == has_key, "the write key is found");
   if (has_key) Require(*normalizer.write_key() == key.get<std::string>(), "and it is the last");
 
