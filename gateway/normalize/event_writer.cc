@@ -308,14 +308,14 @@ void EventWriter::WriteTimestamp(Candidate& candidate, std::string& out) {
   out += body_.Text(Get(candidate.known, FieldId::kTimestamp)->value);
 }
 
-std::string EventWriter::WithoutServerFields(const Item& item) const {
+std::string EventWriter::WithoutServerFields(const Item& item, bool has_tenant) const {
   if (!item.is_object) return std::string(body_.Text(item.span));
   std::string out = "{";
   MemberWriter members(body_.text(), out, true);
   const std::span<const Field> fields = body_.FieldsOf(item);
   std::size_t kept = 0;
   for (std::size_t i = 0; i < fields.size(); ++i) {
-    if (!StripsAlways(fields[i].id)) continue;
+    if (!(has_tenant ? StripsAlways(fields[i].id) : IsServerOwned(fields[i].id))) continue;
     members.Copy(fields.subspan(kept, i - kept));
     kept = i + 1;
   }

@@ -36,8 +36,9 @@ class EventWriter {
   /// Appends a valid event to `out`; returns the bytes of the item as it came plus what
   /// merging added to it.
   std::size_t Write(Candidate& candidate, std::string& out);
-  /// The item without its server-owned fields, for a dead letter.
-  std::string WithoutServerFields(const Item& item) const;
+  /// The item without its server-owned fields, for a dead letter. The tenantId of a service's
+  /// event is one when it found its tenant; of an event that is nobody's it tells whom to ask.
+  std::string WithoutServerFields(const Item& item, bool has_tenant) const;
 
   /// When the request was sent, by its client's clock.
   const GivenTime& sent_at() const { return sent_at_; }

@@ -185,7 +185,7 @@ tl::expected<Normalized, RequestError> Normalizer::Scratch::Build(const RequestC
     if (auto problem = Examine(request, out)) {
       const Destination* to = candidate.destination;
       rejection = &out.rejected.emplace_back(Rejection{
-          i, problem->code, std::move(problem->message), writer.WithoutServerFields(items[i]),
+          i, problem->code, std::move(problem->message), writer.WithoutServerFields(items[i], to != nullptr),
           to != nullptr ? std::optional(to->slot) : std::nullopt});
     }
     if (!candidate.notes.empty()) AddAll(candidate.notes, out);

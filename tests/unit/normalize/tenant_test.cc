@@ -92,6 +92,9 @@ TEST(Tenants, AnEventWithoutATenantIsRefusedAlone) {
     EXPECT_EQ(out.rejected[i].code, expected[i].first) << i;
     EXPECT_EQ(out.rejected[i].slot, expected[i].second) << i;
   }
+  EXPECT_NE(out.rejected[1].event.find(R"("tenantId":"nobody")"), std::string::npos)
+      << "who sent it for whom";
+  EXPECT_EQ(out.rejected[4].event.find("tenantId"), std::string::npos);
 }
 
 TEST(Tenants, UnknownOnesMayBePassedOver) {
