@@ -260,7 +260,8 @@ constexpr auto kTenantFields = std::to_array<Field>({
      "and scopes those of service keys."},
     {"dedupe.window", At<&Tenant::dedupe, &TenantDedupe::window>, Duration("0s", "30d"), "0s",
      "For how long a `messageId` is remembered; an event with one that is, is answered 200 and not "
-     "stored again. 0 is off. Costs about 40 bytes of disk for each event of the window."},
+     "stored again. 0 is off. Costs about 25 bytes of disk for each event of the window, and CPU: "
+     "docs/benchmarks.md."},
     {"dedupe.max_ids", At<&Tenant::dedupe, &TenantDedupe::max_ids>, Count("1000", "1000000000"),
      "10000000", "Ids remembered at one time; over it the oldest are forgotten early."},
     {"limits.events_per_second",

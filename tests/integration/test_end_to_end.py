@@ -306,6 +306,45 @@ def test_no_key_shows_in_logs_metrics_or_answers(gateway, sandbox):
         assert harness.basic(secret).split()[1] not in text
 
 
+def test_repeated_ids_are_stored_once_through_a_crash(new_gateway, sandbox):
+    tenants = [harness.tenant_entry("acme", dedupe={"window": "1h"})]
+    gateway = new_gateway(tenants=tenants).start()
+
+    def send_all():
+        client = gateway.client()
+        for start in range(0, 200, 20):
+            items = [track(number) for number in range(start, start + 20)]
+            assert client.post("/v1/batch", {"batch": items + items[:5]}).json == {"success": True}
+
+    send_all()
+    gateway.kill()
+    gateway.start()
+    send_all()
+    gateway.wait_drained()
+    assert sorted(set(sandbox.ids("acme"))) == sorted(f"m-{number}" for number in range(200))
+    metrics = gateway.metrics()
+    assert metrics.total("events_accepted_total") == 200
+    assert metrics.total("queue_duplicate_events_total") == 250
+    assert metrics.total("queue_remembered_ids") > 0
+
+
+def test_a_flood_of_rubbish_keeps_to_its_share_of_the_disk(new_gateway, sandbox):
+    gateway = new_gateway(storage={"tenant_max_rejected": "1MiB"}).start()
+    rubbish = {"batch": [{"type": "track", "event": "whose?", "properties": {"f": "x" * 2000}}] * 200}
+    client = gateway.client()
+    for _ in range(10):
+        answer = client.post("/v1/batch", rubbish)
+        assert answer.status == 200 and answer.json["accepted"] == 0
+        assert len(answer.json["rejected"]) == 200
+    assert gateway.client("globex").post("/v1/track", track(1)).json == {"success": True}
+    metrics = gateway.metrics()
+    assert 500_000 < metrics.total("queue_rejected_bytes") <= 1 << 20
+    assert metrics.total("queue_rejected_events_evicted_total") > 1000
+    assert metrics.with_label("ingest_rejected_events_total", 'reason="no_user_anon_id"') == 2000
+    gateway.wait_drained()
+    gateway.assert_conserved()
+
+
 def test_health(gateway):
     assert gateway.admin("/livez").status == 200
     assert gateway.admin("/readyz").status == 200
