@@ -150,12 +150,15 @@ std::variant<ReadBody, Response> IngestExchange::CheckHead(const RequestHead& he
   if (auto refusal = CheckMethod(head.method)) return std::move(*refusal);
   NoteClientAddress(head);
   tenants_ = parts_.tenants.Current();
+  identity_ = {};
   switch (target_->purpose) {
     case Purpose::kSelfMetrics:
-      return ReadBody{parts_.options.limits.max_event_bytes};
+      return Admit(head);
     case Purpose::kSettings:
       return AnswerSettings(head);
     case Purpose::kPixel:
+      // Scanners of mails look without wanting to be counted.
+      if (head.method == "HEAD") return Success();
       if (auto refusal = ReadPixel(head)) return std::move(*refusal);
       break;
     case Purpose::kEvents:
@@ -176,13 +179,6 @@ void IngestExchange::NoteClientAddress(const RequestHead& head) {
   if (!common::net::IsIpv4(client_ip_)) client_ip_.clear();
 }
 
-bool IngestExchange::IsTrusted(std::string_view peer) const {
-  const auto address = common::net::ParseIpAddress(peer);
-  return address && std::ranges::any_of(parts_.options.trusted_proxies, [&](const auto& network) {
-           return common::net::Contains(network, *address);
-         });
-}
-
 Response IngestExchange::AnswerOptions(const RequestHead& head) const {
   const std::string_view methods = MethodsOf(target_->purpose);
   if (!permit_.empty()) {
@@ -199,17 +195,16 @@ Response IngestExchange::AnswerSettings(const RequestHead& head) const {
   if (tenants_->FindIngestKey(key).tenant == nullptr) {
     return Refusal(404, "unknown_write_key", "no source has this write key");
   }
-  PublicAddress address{.https = parts_.options.tls, .host = std::string(head.header("Host"))};
-  if (parts_.options.public_address) {
-    address = *parts_.options.public_address;
-  } else if (IsTrusted(head.remote)) {
-    const std::string_view host = head.header("X-Forwarded-Host");
-    if (!host.empty()) address.host = host;
-    const std::string_view protocol = head.header("X-Forwarded-Proto");
-    if (!protocol.empty()) address.https = common::EqualsIgnoreCase(protocol, "https");
+  const IngestOptions& options = parts_.options;
+  const auto address =
+      FindPublicAddress(head, options.public_address, options.trusted_proxies, options.tls);
+  if (!address) {
+    return Refusal(400, "bad_request",
+                   "the request has no Host header, and nothing else says where this gateway is "
+                   "(ingest.public_url)");
   }
   Response response;
-  response.body = SdkSettings(key, address);
+  response.body = SdkSettings(key, *address);
   response.headers.emplace_back("Cache-Control", "private, max-age=120");
   return response;
 }
@@ -224,7 +219,6 @@ IngestExchange::MaybeRefusal IngestExchange::CheckMethod(std::string_view method
 
 /// Authenticates by header; without one, the body may hold the key.
 IngestExchange::MaybeRefusal IngestExchange::CheckCredentials(const RequestHead& head) {
-  identity_ = {};
   tenant_header_ = head.header("X-Tenant-Id");
   Credentials credentials = ParseAuthorization(head.header("Authorization"));
   switch (credentials.kind) {
@@ -274,7 +268,7 @@ IngestExchange::MaybeRefusal IngestExchange::ReadPixel(const RequestHead& head) 
 
 std::uint64_t IngestExchange::BodyLimit() const {
   const normalize::Limits& limits = parts_.options.limits;
-  const bool batch = target_->purpose == Purpose::kValidate || target_->call == Route::kBatch;
+  const bool batch = target_->purpose != Purpose::kSelfMetrics && target_->call == Route::kBatch;
   return batch ? limits.max_batch_bytes : limits.max_event_bytes;
 }
 
@@ -313,8 +307,9 @@ IngestExchange::MaybeRefusal IngestExchange::Accept(std::string& body, Responder
   if (const auto excess = parts_.limits.Charge(identity_, recipients, *built, started_)) {
     return TooMany(*excess);
   }
-  parts_.metrics.CountEvents(*built);
+  parts_.metrics.CountRejected(*built);
   if (auto refusal = CheckStrictness(*built, recipients)) return refusal;
+  parts_.metrics.CountEvents(*built);
   Response answer =
       built->rejected.empty() ? Success() : PartialSuccess(built->count(), built->rejected);
   const bool single = target_->call != Route::kBatch;

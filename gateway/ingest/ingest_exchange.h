@@ -71,7 +71,6 @@ class IngestExchange final : public common::net::HttpExchange {
   // By the header.
   std::variant<common::net::ReadBody, Response> CheckHead(const common::net::RequestHead& head);
   void NoteClientAddress(const common::net::RequestHead& head);
-  bool IsTrusted(std::string_view peer) const;
   Response AnswerOptions(const common::net::RequestHead& head) const;
   Response AnswerSettings(const common::net::RequestHead& head) const;
   MaybeRefusal CheckMethod(std::string_view method) const;

@@ -88,6 +88,9 @@ void IngestMetrics::CountEvents(const normalize::Normalized& normalized) {
   if (const auto ignored = normalized.Count(normalize::Note::kUnknownTenantIgnored)) {
     nobodys.Increment(ignored);
   }
+}
+
+void IngestMetrics::CountRejected(const normalize::Normalized& normalized) {
   for (const normalize::Rejection& rejection : normalized.rejected) {
     rejected_.Add({{"reason", std::string(rejection.code)}}).Increment();
   }

@@ -30,8 +30,10 @@ class IngestMetrics {
   void CountRequest(std::optional<std::size_t> route, int status);
   /// One answer 429: "tenant_rate", "key_rate" or "tenant_backlog".
   void CountThrottled(std::string_view limit);
-  /// What became of a request's events, by type and by reason.
+  /// The events of a request that are taken, by type, and what was odd about them.
   void CountEvents(const normalize::Normalized& normalized);
+  /// Those that are not, by reason.
+  void CountRejected(const normalize::Normalized& normalized);
 
   prometheus::Counter& acknowledged;   ///< Events answered with 200 once they were durable.
   prometheus::Counter& not_forwarded;  ///< Events of tenants whose switch is off.

@@ -1,9 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/ingest/sdk_settings.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "common/strings.h"
+
 namespace gateway::ingest {
+namespace {
+
+/// The first of a list; a proxy behind another appends its own.
+std::string_view FirstOf(std::string_view list) {
+  std::string_view first = list.substr(0, list.find(','));
+  while (first.ends_with(' ')) first.remove_suffix(1);
+  return first;
+}
+
+bool IsIn(const std::vector<common::net::Network>& networks, std::string_view peer) {
+  const auto address = common::net::ParseIpAddress(peer);
+  return address && std::ranges::any_of(networks, [&](const common::net::Network& network) {
+           return common::net::Contains(network, *address);
+         });
+}
+
+}  // namespace
+
+std::optional<PublicAddress> FindPublicAddress(
+    const common::net::RequestHead& head, const std::optional<PublicAddress>& configured,
+    const std::vector<common::net::Network>& trusted_proxies, bool tls) {
+  if (configured) return configured;
+  PublicAddress address{.https = tls, .host = std::string(head.header("Host"))};
+  if (IsIn(trusted_proxies, head.remote)) {
+    const std::string_view host = FirstOf(head.header("X-Forwarded-Host"));
+    if (!host.empty()) address.host = host;
+    const std::string_view protocol = FirstOf(head.header("X-Forwarded-Proto"));
+    if (!protocol.empty()) address.https = common::EqualsIgnoreCase(protocol, "https");
+  }
+  if (address.host.empty()) return std::nullopt;
+  return address;
+}
 
 std::string SdkSettings(std::string_view key, const PublicAddress& address) {
   using Json = nlohmann::json;

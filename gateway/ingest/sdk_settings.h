@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "common/net/client_address.h"
+#include "common/net/http_server.h"
 
 namespace gateway::ingest {
 
@@ -11,6 +16,12 @@ struct PublicAddress {
   bool https = true;
   std::string host;  ///< With port and path prefix if there are any: "events.example.com:8443".
 };
+
+/// `configured` if there is one; else what a trusted proxy says that the client asked
+/// (X-Forwarded-Host and -Proto), else the Host header. nullopt when nobody says.
+std::optional<PublicAddress> FindPublicAddress(
+    const common::net::RequestHead& head, const std::optional<PublicAddress>& configured,
+    const std::vector<common::net::Network>& trusted_proxies, bool tls);
 
 /// The settings that SDKs fetch before they send, so that they come here: no destination
 /// of their own, no tracking plan, no middleware, no metrics about themselves.

@@ -82,6 +82,12 @@ TEST_F(IngestServiceTest, SelfMetricsAreAnsweredAndThrownAway) {
   request.headers = {{"Content-Type", "text/plain"}};
   EXPECT_EQ(Send(request).body, R"({"success":true})");
   EXPECT_EQ(queue_.State(LogOf("acme")).tail, 0U);
+  request.body = std::string(32'769, ' ');
+  EXPECT_EQ(CodeOf(Send(request)), "payload_too_large");
+  admission_.StartDraining();
+  EXPECT_EQ(Send(request).status, 400);
+  request.body = "{}";
+  EXPECT_EQ(Send(request).status, 503) << "bodies without a key are bounded together";
 }
 
 Request Settings(std::string key) {
@@ -111,6 +117,15 @@ TEST_F(IngestServiceTest, SettingsAreForKeysThatExist) {
   EXPECT_EQ(Send(post).status, 405);
 }
 
+TEST_F(IngestServiceTest, SettingsNeedToKnowWhereTheGatewayIs) {
+  Request request = Settings("acme-key");
+  request.headers.clear();
+  EXPECT_EQ(CodeOf(Send(request)), "bad_request");
+  request.headers["Host"] = "a\"b";
+  const Json json = Json::parse(Send(request).body);
+  EXPECT_EQ(json.at("integrations").at("Segment.io").at("apiHost"), "a\"b/v1") << "escaped";
+}
+
 TEST_F(IngestServiceTest, SettingsNameThePublicAddress) {
   options_.public_address = PublicAddress{.https = true, .host = "e.example.com/x"};
   const Json json = Json::parse(Send(Settings("acme-key")).body);
@@ -122,8 +137,8 @@ TEST_F(IngestServiceTest, SettingsNameThePublicAddress) {
 TEST_F(IngestServiceTest, SettingsBelieveATrustedProxyAndNobodyElse) {
   options_.trusted_proxies = {*common::net::ParseNetwork("10.0.0.0/8")};
   Request request = Settings("acme-key");
-  request.headers["X-Forwarded-Host"] = "public.example.com";
-  request.headers["X-Forwarded-Proto"] = "https";
+  request.headers["X-Forwarded-Host"] = "public.example.com, inner.example.com";
+  request.headers["X-Forwarded-Proto"] = "https , http";
   const auto segment = [&] {
     return Json::parse(Send(request).body).at("integrations").at("Segment.io");
   };
@@ -199,6 +214,13 @@ TEST_F(IngestServiceTest, APixelStoresItsEventAndIsAPicture) {
   EXPECT_EQ(event.at("properties").at("subject"), "ä");
   EXPECT_EQ(event.at("context").at("ip"), "127.0.0.1");
   EXPECT_FALSE(event.contains("writeKey"));
+}
+
+TEST_F(IngestServiceTest, APixelThatIsOnlyLookedAtIsNoEvent) {
+  Request request = PixelOf("writeKey=acme-key&userId=u&event=e");
+  request.method = "HEAD";
+  ExpectPicture(Send(request));
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 0U);
 }
 
 TEST_F(IngestServiceTest, APixelTakesAQueryWithDots) {

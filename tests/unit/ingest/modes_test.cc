@@ -27,6 +27,8 @@ TEST_F(IngestServiceTest, AStrictTenantsBatchIsRefusedWhole) {
   EXPECT_EQ(Json::parse(response.body).at("rejected")[0].at("index"), 1);
   EXPECT_EQ(queue_.State(LogOf("acme")).tail, 0U);
   EXPECT_TRUE(queue_.DeadLetters(LogOf("acme")).empty()) << "the client still has it";
+  EXPECT_EQ(Counter("ingest_rejected_events_total", {{"reason", "no_user_anon_id"}}), 1);
+  EXPECT_EQ(Counter("ingest_events_total", {{"type", "track"}}), 0);
   EXPECT_EQ(Send(With("/v1/track", R"({"userId":"u","event":"e"})")).status, 200);
 }
 
