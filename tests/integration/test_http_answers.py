@@ -231,6 +231,23 @@ def test_unsupported_encodings(gateway):
             assert_refused(answer, 400, 415)
 
 
+def test_short_of_memory_it_refuses_before_the_body(new_gateway):
+    gateway = new_gateway(ingest={"max_process_memory": "1MiB"}).start()
+    gateway.process.wait_for_log(event="memory_refusing")
+    body = json.dumps(EVENT).encode()
+    request = harness.post_bytes("/v1/track", body, harness.ingest_key("acme"))
+    raw = harness.Raw(gateway.ingest_port)
+    raw.send(request[:-len(body)])
+    status, answer = raw.answer()
+    assert status == 503 and json.loads(answer)["code"] == "overloaded"
+    # The body comes after the answer, and the connection goes on.
+    raw.send(body + request)
+    assert raw.answer()[0] == 503
+    raw.close()
+    assert int(post(gateway, EVENT).headers["retry-after"]) >= 1
+    assert gateway.metrics().total("events_accepted_total") == 0
+
+
 def test_connections_over_the_limit(new_gateway):
     gateway = new_gateway(ingest={"max_connections": 4}).start()
     clients = [gateway.client() for _ in range(4)]
