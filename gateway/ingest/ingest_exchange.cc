@@ -36,6 +36,9 @@ constexpr std::string_view kQueueFull =
 constexpr std::string_view kStoreRefuses =
     "events cannot be stored right now; nothing was acknowledged, send the request again";
 
+// What an event grows by is not worth a look at the account.
+constexpr std::size_t kUnaccountedBytes = 4096;
+
 // What curl -d sends unless it is told otherwise.
 constexpr std::string_view kFormHint =
     "; the Content-Type says that this is a form, send JSON as application/json";
@@ -310,6 +313,7 @@ IngestExchange::MaybeRefusal IngestExchange::Accept(std::string& body, Responder
   parts_.metrics.CountRejected(*built);
   if (auto refusal = CheckStrictness(*built, recipients)) return refusal;
   parts_.metrics.CountEvents(*built);
+  if (auto refusal = AccountFor(*built, body.size(), reservation)) return refusal;
   Response answer =
       built->rejected.empty() ? Success() : PartialSuccess(built->count(), built->rejected);
   const bool single = target_->call != Route::kBatch;
@@ -319,6 +323,20 @@ IngestExchange::MaybeRefusal IngestExchange::Accept(std::string& body, Responder
   std::vector<pipeline::AppendRequest> appends = ToAppends(*built, recipients, now);
   if (appends.empty()) return answer;
   Store(std::move(appends), std::move(answer), respond, reservation);
+  return std::nullopt;
+}
+
+/// A batch whose context is copied into each event becomes much more than came in, and stays
+/// until it is on disk.
+IngestExchange::MaybeRefusal IngestExchange::AccountFor(const normalize::Normalized& normalized,
+                                                        std::size_t body_bytes,
+                                                        Reservation& reservation) const {
+  std::size_t bytes = normalized.events.bytes.capacity();
+  for (const normalize::ElsewhereBlock& block : normalized.elsewhere) {
+    bytes += block.events.bytes.capacity();
+  }
+  if (bytes <= 2 * body_bytes + kUnaccountedBytes) return std::nullopt;
+  if (auto refusal = reservation.Resize(bytes)) return NoRoom(*refusal);
   return std::nullopt;
 }
 

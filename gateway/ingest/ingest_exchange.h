@@ -83,6 +83,8 @@ class IngestExchange final : public common::net::HttpExchange {
   // By the body.
   /// The answer, or nothing when the queue gives it later.
   MaybeRefusal Accept(std::string& body, common::net::Responder& respond, Reservation& reservation);
+  MaybeRefusal AccountFor(const normalize::Normalized& normalized, std::size_t body_bytes,
+                          Reservation& reservation) const;
   MaybeRefusal Inflate(std::string& body, Reservation& reservation) const;
   MaybeRefusal Parse(std::string& body);
   MaybeRefusal ParseForValidation(std::string& body);

@@ -98,8 +98,10 @@ class IngestServiceTest : public testing::Test {
     return *service_;
   }
 
-  Response Send(const Request& request) {
-    const auto exchange = Service().NewExchange();
+  Response Send(const Request& request) { return SendTo(Service(), request); }
+
+  Response SendTo(IngestService& service, const Request& request) {
+    const auto exchange = service.NewExchange();
     RequestHead head;
     const std::size_t question = request.path.find('?');
     head.method = request.method;

@@ -220,6 +220,20 @@ TEST_F(IngestServiceTest, ABadEventIsListedAndKeptAndTheRestGoesOn) {
   EXPECT_EQ(Counter("ingest_acknowledged_events_total"), 2);
 }
 
+TEST_F(IngestServiceTest, WhatABatchGrowsToCountsAsBytesInHand) {
+  std::string body = R"({"context":{"fill":")" + std::string(20'000, 'x') + R"("},"batch":[)";
+  for (int i = 0; i < 100; ++i) body += R"({"type":"track","userId":"u","event":"e"},)";
+  body.back() = ']';
+  body += '}';
+  EXPECT_EQ(Send(With("/v1/batch", body)).status, 200);
+  Admission small(4'000'000, [] { return std::nullopt; });
+  prometheus::Registry registry;
+  IngestService service(options_, clock_, view_, queue_, small, registry);
+  EXPECT_EQ(SendTo(service, With("/v1/batch", body)).status, 503) << "2 MB is over a quarter";
+  EXPECT_EQ(SendTo(service, With("/v1/track", Request{}.body)).status, 200);
+  EXPECT_EQ(small.in_flight_bytes(), 0U);
+}
+
 TEST_F(IngestServiceTest, AnEmptyBatchIsFineAndStoresNothing) {
   const Response response = Send(With("/v1/batch", R"({"batch":[]})"));
   EXPECT_EQ(response.status, 200);
