@@ -77,12 +77,17 @@ struct ReadBody {
 };
 
 /// The application's side of one connection; the session calls it for one request at a
-/// time, always on the connection's thread. Per-request state lives in members.
+/// time, always on the connection's thread. It lives at least as long as the Responder of
+/// its request. Per-request state lives in members.
 class HttpExchange {
  public:
   virtual ~HttpExchange() = default;
   /// The header is in, the body is not: say how much of it may come, or refuse now.
   virtual std::variant<ReadBody, Response> OnHead(const RequestHead& head) = 0;
+  /// The body is about to hold up to `bytes`, of which at least an eighth has come; called as
+  /// it grows, so that memory is accounted for by what clients send and not by what they
+  /// announce. A refusal is answered, and ends the connection.
+  virtual std::optional<Response> OnBodyGrows(std::uint64_t /*bytes*/) { return std::nullopt; }
   /// The whole body; its capacity is at least size + kBodyPadding. `head` of OnHead is
   /// still valid until `respond` is called.
   virtual void OnBody(std::string body, Responder respond) = 0;

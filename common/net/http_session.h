@@ -112,6 +112,8 @@ class HttpSession final : public SessionBase,
   static constexpr bool kTls = std::is_same_v<Stream, TlsStream>;
   static constexpr std::size_t kReadBytes = 4096;
   static constexpr std::size_t kChunkedStartBytes = 16 * 1024;
+  /// How much more of a body may come before the exchange is asked again.
+  static constexpr std::size_t kGrowth = 8;
   static constexpr std::chrono::seconds kLinger{1};
   static constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
@@ -323,8 +325,20 @@ class HttpSession final : public SessionBase,
     const std::size_t have = std::min<std::uint64_t>(length, buffer_.size());
     body_.append(static_cast<const char*>(buffer_.data().data()), have);
     buffer_.consume(have);
-    if (have == length) return Handle();
+    if (have == length) {
+      if (Grow(length)) Handle();
+      return;
+    }
     Expecting([this] { ReadFixed(); });
+  }
+
+  /// Asks the exchange for room; false when it refused, which is answered then.
+  bool Grow(std::uint64_t bytes) {
+    granted_ = bytes;
+    std::optional<Response> refusal = exchange_->OnBodyGrows(bytes);
+    if (!refusal) return true;
+    Write(*refusal, /*close=*/true, [this] { Drain(state_->options.write_timeout); });
+    return false;
   }
 
   /// Sends "100 Continue" first when the client waits for it, then runs `next`.
@@ -341,9 +355,14 @@ class HttpSession final : public SessionBase,
                       });
   }
 
+  /// In steps, although the buffer is there in its full size: memory that nothing was read
+  /// into costs nothing.
   void ReadFixed() {
     const std::size_t have = body_.size();
-    body_.resize(*head_.content_length);
+    const std::size_t end =
+        std::min<std::size_t>(*head_.content_length, std::max(have * kGrowth, kReadBytes));
+    if (!Grow(end)) return;
+    body_.resize(end);
     asio::async_read(stream_, asio::buffer(body_.data() + have, body_.size() - have),
                      [self = Self()](error_code error, std::size_t) { self->OnFixed(error); });
   }
@@ -352,11 +371,13 @@ class HttpSession final : public SessionBase,
     if (phase_ == Phase::kClosed) return;
     if (timed_out_) return RefuseProtocol(408, "the request body did not arrive in time");
     if (error) return Close();
+    if (body_.size() < *head_.content_length) return ReadFixed();
     Handle();
   }
 
   void ReadChunked() {
     body_.clear();
+    granted_ = 0;
     if (body_.capacity() < kChunkedStartBytes) body_.reserve(kChunkedStartBytes);
     decoder_ = ChunkedDecoder(max_body_);
     DecodeChunked();
@@ -372,7 +393,12 @@ class HttpSession final : public SessionBase,
 
   /// Decodes what is buffered; reads more when that was not all.
   void DecodeChunked() {
-    switch (Decode()) {
+    const ChunkedDecoder::State state = Decode();
+    if (body_.size() > granted_ &&
+        !Grow(std::min<std::uint64_t>(max_body_, body_.size() * kGrowth))) {
+      return;
+    }
+    switch (state) {
       case ChunkedDecoder::State::kMore:
         return ReadMoreChunked();
       case ChunkedDecoder::State::kTooLarge:
@@ -539,6 +565,7 @@ class HttpSession final : public SessionBase,
   bool timed_out_ = false;
   bool keep_alive_ = true;
   std::uint64_t max_body_ = 0;
+  std::uint64_t granted_ = 0;  ///< Bytes of the body that the exchange has room for.
   std::uint64_t discard_ = 0;
   std::uint64_t drained_ = 0;
   std::size_t searched_ = 0;  ///< Bytes of the header in which its end was looked for.

@@ -10,12 +10,22 @@ std::optional<Admission::Refusal> Admission::TryReserve(Account account, std::ui
     return Refusal{"shutting_down", "the gateway is shutting down; send the request again"};
   }
   if (auto refusal = unavailable_()) return refusal;
+  return Take(account, bytes, 0);
+}
+
+std::optional<Admission::Refusal> Admission::TryGrow(Account account, std::uint64_t held,
+                                                     std::uint64_t more) {
+  return Take(account, more, held);
+}
+
+std::optional<Admission::Refusal> Admission::Take(Account account, std::uint64_t bytes,
+                                                  std::uint64_t held) {
   const std::uint64_t share = ShareOf(account);
   const bool reserved = in_flight_.With([&](InFlight& in_flight) {
     const auto it = in_flight.by_account.find(account);
     const std::uint64_t own = it == in_flight.by_account.end() ? 0 : it->second;
     if (in_flight.total + bytes > max_in_flight_bytes_) return false;
-    if (own != 0 && own + bytes > share) return false;
+    if (own != held && own + bytes > share) return false;
     in_flight.total += bytes;
     if (bytes != 0) in_flight.by_account[account] = own + bytes;
     return true;

@@ -44,6 +44,9 @@ class Admission {
   /// A refusal, or nothing, and then `bytes` are reserved until Release. One request is
   /// let in on any account that has nothing in flight, however small its share.
   std::optional<Refusal> TryReserve(Account account, std::uint64_t bytes);
+  /// `more` bytes for a request that holds `held` of its account: refused as another request
+  /// would be, but for one that is alone on its account.
+  std::optional<Refusal> TryGrow(Account account, std::uint64_t held, std::uint64_t more);
   void Release(Account account, std::uint64_t bytes);
   std::uint64_t in_flight_bytes() const;
 
@@ -53,6 +56,7 @@ class Admission {
     std::unordered_map<Account, std::uint64_t> by_account;  ///< No zeroes are kept.
   };
 
+  std::optional<Refusal> Take(Account account, std::uint64_t bytes, std::uint64_t held);
   std::uint64_t ShareOf(Account account) const {
     return max_in_flight_bytes_ / (account == kNoKey ? 8 : 4);
   }
@@ -84,15 +88,16 @@ class Reservation {
   }
   ~Reservation() { Release(); }
 
+  std::uint64_t bytes() const { return bytes_; }
   void Release() {
     if (admission_ != nullptr) std::exchange(admission_, nullptr)->Release(account_, bytes_);
   }
-  /// The body turned out to be of another size, since it came compressed: reserves what is
-  /// missing, or gives back what is too much. After a refusal everything is as before.
+  /// The request takes another size: reserves what is missing, or gives back what is too
+  /// much. After a refusal everything is as before.
   std::optional<Admission::Refusal> Resize(std::uint64_t bytes) {
     if (admission_ == nullptr) return std::nullopt;
     if (bytes > bytes_) {
-      if (auto refusal = admission_->TryReserve(account_, bytes - bytes_)) return refusal;
+      if (auto refusal = admission_->TryGrow(account_, bytes_, bytes - bytes_)) return refusal;
     } else {
       admission_->Release(account_, bytes_ - bytes);
     }

@@ -36,6 +36,10 @@ constexpr std::string_view kQueueFull =
 constexpr std::string_view kStoreRefuses =
     "events cannot be stored right now; nothing was acknowledged, send the request again";
 
+// Of a body that has not come yet: room for the rest is taken as it comes (OnBodyGrows), so
+// that nobody holds it by announcing. Most single events need no more.
+constexpr std::uint64_t kFirstBodyBytes = 1024;
+
 // What an event grows by is not worth a look at the account.
 constexpr std::size_t kUnaccountedBytes = 4096;
 
@@ -104,6 +108,14 @@ std::variant<ReadBody, Response> IngestExchange::OnHead(const RequestHead& head)
   auto verdict = CheckHead(head);
   if (auto* refusal = std::get_if<Response>(&verdict)) return Finish(std::move(*refusal));
   return verdict;
+}
+
+std::optional<Response> IngestExchange::OnBodyGrows(std::uint64_t bytes) {
+  if (bytes <= reservation_.bytes()) return std::nullopt;
+  const auto refusal = reservation_.Resize(bytes);
+  if (!refusal) return std::nullopt;
+  reservation_.Release();
+  return Finish(NoRoom(*refusal));
 }
 
 void IngestExchange::OnBody(std::string body, Responder respond) {
@@ -280,7 +292,7 @@ std::variant<ReadBody, Response> IngestExchange::Admit(const RequestHead& head) 
   const std::uint64_t limit = pixel ? 0 : BodyLimit();
   std::uint64_t size = head.content_length.value_or(head.chunked ? limit : 0);
   if (size > limit) return Refusal(400, "payload_too_large", kPayloadLimit);
-  if (pixel) size = pixel_body_.size();
+  size = pixel ? pixel_body_.size() : std::min(size, kFirstBodyBytes);
   const Admission::Account account = AccountOf(identity_);
   if (auto refusal = parts_.admission.TryReserve(account, size)) return NoRoom(*refusal);
   reservation_ = Reservation(parts_.admission, account, size);

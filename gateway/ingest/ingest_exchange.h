@@ -57,6 +57,7 @@ class IngestExchange final : public common::net::HttpExchange {
 
   std::variant<common::net::ReadBody, common::net::Response> OnHead(
       const common::net::RequestHead& head) override;
+  std::optional<common::net::Response> OnBodyGrows(std::uint64_t bytes) override;
   void OnBody(std::string body, common::net::Responder respond) override;
   common::net::Response OnProtocolError(int status, std::string_view why) override;
 

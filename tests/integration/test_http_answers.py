@@ -248,6 +248,36 @@ def test_short_of_memory_it_refuses_before_the_body(new_gateway):
     assert gateway.metrics().total("events_accepted_total") == 0
 
 
+@pytest.mark.parametrize("key", [None, harness.ingest_key("acme")], ids=["no key", "one tenant"])
+def test_bodies_that_are_announced_and_never_come_lock_nobody_out(gateway, key):
+    lines = ["POST /v1/b HTTP/1.1", "Host: g", "Transfer-Encoding: chunked"]
+    if key:
+        lines.append(f"Authorization: {harness.basic(key)}")
+    head = "\r\n".join(lines).encode() + b"\r\n\r\n1\r\n{\r\n"
+    silent = [harness.Raw(gateway.ingest_port) for _ in range(300)]
+    for raw in silent:
+        raw.send(head)
+    answer = post(gateway, {"batch": [{"type": "track", **EVENT}],
+                            "writeKey": harness.ingest_key("acme")}, "/v1/batch", key=None)
+    assert answer.status == 200, answer
+    assert post(gateway, EVENT).status == 200
+    for raw in silent:
+        raw.close()
+
+
+def test_a_body_beyond_the_room_is_refused_as_it_comes(new_gateway):
+    gateway = new_gateway(ingest={"max_in_flight_bytes": "1MiB"}).start()
+    key = harness.ingest_key("acme")
+    first = harness.Raw(gateway.ingest_port)
+    request = harness.post_bytes("/v1/batch", b" " * 500_000, key)
+    first.send(request[:200_000])  # Alone it may have more than its tenant's quarter.
+    harness.wait_until(lambda: post(gateway, sized_event(30_000)).status == 503, "no more room")
+    first.send(request[200_000:])
+    assert first.answer()[0] == 400  # Not JSON; it was read whole.
+    first.close()
+    assert post(gateway, sized_event(30_000)).status == 200
+
+
 def test_connections_over_the_limit(new_gateway):
     gateway = new_gateway(ingest={"max_connections": 4}).start()
     clients = [gateway.client() for _ in range(4)]

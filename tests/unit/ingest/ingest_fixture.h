@@ -119,6 +119,7 @@ class IngestServiceTest : public testing::Test {
     auto verdict = exchange->OnHead(head);
     if (auto* refusal = std::get_if<Response>(&verdict)) return std::move(*refusal);
     EXPECT_LE(request.body.size(), std::get<ReadBody>(verdict).max_bytes);
+    if (auto refusal = exchange->OnBodyGrows(request.body.size())) return std::move(*refusal);
     std::string body;
     body.reserve(request.body.size() + common::net::kBodyPadding);
     body = request.body;

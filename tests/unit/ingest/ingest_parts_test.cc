@@ -245,10 +245,15 @@ TEST(Admission, ABodyThatGrowsTakesWhatItMisses) {
   Reservation reservation(admission, kTenant, 10);
   EXPECT_FALSE(reservation.Resize(200));
   EXPECT_EQ(admission.in_flight_bytes(), 200U);
-  EXPECT_TRUE(reservation.Resize(300)) << "more than a tenant's quarter";
-  EXPECT_EQ(admission.in_flight_bytes(), 200U);
+  EXPECT_FALSE(reservation.Resize(300)) << "alone it may pass a tenant's quarter";
+  ASSERT_TRUE(admission.TryReserve(kTenant, 1));
+  EXPECT_TRUE(reservation.Resize(1'001)) << "and never the whole";
+  EXPECT_EQ(admission.in_flight_bytes(), 300U);
   EXPECT_FALSE(reservation.Resize(50));
   EXPECT_EQ(admission.in_flight_bytes(), 50U);
+  ASSERT_FALSE(admission.TryReserve(kTenant, 10));
+  EXPECT_TRUE(reservation.Resize(300)) << "beside another its tenant's quarter is the bound";
+  admission.Release(kTenant, 10);
   reservation.Release();
   EXPECT_EQ(admission.in_flight_bytes(), 0U);
 }

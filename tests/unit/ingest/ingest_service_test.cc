@@ -226,10 +226,10 @@ TEST_F(IngestServiceTest, WhatABatchGrowsToCountsAsBytesInHand) {
   body.back() = ']';
   body += '}';
   EXPECT_EQ(Send(With("/v1/batch", body)).status, 200);
-  Admission small(4'000'000, [] { return std::nullopt; });
+  Admission small(1'500'000, [] { return std::nullopt; });
   prometheus::Registry registry;
   IngestService service(options_, clock_, view_, queue_, small, registry);
-  EXPECT_EQ(SendTo(service, With("/v1/batch", body)).status, 503) << "2 MB is over a quarter";
+  EXPECT_EQ(SendTo(service, With("/v1/batch", body)).status, 503) << "2 MB is too much";
   EXPECT_EQ(SendTo(service, With("/v1/track", Request{}.body)).status, 200);
   EXPECT_EQ(small.in_flight_bytes(), 0U);
 }
