@@ -313,17 +313,21 @@ IngestExchange::MaybeRefusal IngestExchange::Accept(std::string& body, Responder
     if (auto refusal = IdentifyByBody(reservation)) return refusal;
   }
   const common::WallTime now = parts_.clock.Wall();
-  const Recipients recipients(identity_, *tenants_);
+  const Recipients::IsClosed is_closed = [this](const pipeline::Tenant& tenant) {
+    return parts_.limits.BacklogIsFull(tenant);
+  };
+  const Recipients recipients(identity_, *tenants_, is_closed);
   if (target_->purpose == Purpose::kValidate) return AnswerDryRun(recipients);
 
   auto built = scratch_.normalizer.Build(ContextFor(recipients, now));
   if (!built) return RefuseRequest(built.error());
   if (!body_key_.empty() && body_key_ != header_key_) built->Add(normalize::Note::kForeignWriteKey);
-  if (const auto excess = parts_.limits.Charge(identity_, recipients, *built, started_)) {
+  const Shares shares = CountShares(*built, recipients.slots());
+  if (const auto excess = parts_.limits.Charge(identity_, recipients, shares, started_)) {
     return TooMany(*excess);
   }
   parts_.metrics.CountRejected(*built);
-  if (auto refusal = CheckStrictness(*built, recipients)) return refusal;
+  if (auto refusal = CheckStrictness(*built, recipients, shares)) return refusal;
   parts_.metrics.CountEvents(*built);
   if (auto refusal = AccountFor(*built, body.size(), reservation)) return refusal;
   Response answer =
@@ -435,13 +439,14 @@ IngestExchange::MaybeRefusal IngestExchange::AnswerDryRun(const Recipients& reci
   return dry_run.Answer();
 }
 
+/// A request is strict when it is all of one tenant that is. Where several share it, the
+/// fault of one must not cost the others their events.
 IngestExchange::MaybeRefusal IngestExchange::CheckStrictness(
-    const normalize::Normalized& normalized, const Recipients& recipients) const {
-  const bool strict = std::ranges::any_of(normalized.rejected, [&](const auto& rejection) {
-    const pipeline::Tenant* tenant = rejection.slot ? recipients.tenant(*rejection.slot) : nullptr;
-    return tenant != nullptr && tenant->strict;
-  });
-  if (!strict) return std::nullopt;
+    const normalize::Normalized& normalized, const Recipients& recipients,
+    const Shares& shares) const {
+  const std::optional<std::uint32_t> only = shares.Only();
+  const pipeline::Tenant* tenant = only ? recipients.tenant(*only) : nullptr;
+  if (normalized.rejected.empty() || tenant == nullptr || !tenant->strict) return std::nullopt;
   return StrictRefusal(normalized.count() + normalized.rejected.size(), normalized.rejected);
 }
 

@@ -93,7 +93,7 @@ class IngestExchange final : public common::net::HttpExchange {
   MaybeRefusal AnswerDryRun(const Recipients& recipients);
   normalize::RequestContext ContextFor(const Recipients& recipients, common::WallTime now);
   MaybeRefusal CheckStrictness(const normalize::Normalized& normalized,
-                               const Recipients& recipients) const;
+                               const Recipients& recipients, const Shares& shares) const;
   std::vector<pipeline::AppendRequest> ToAppends(normalize::Normalized& normalized,
                                                  const Recipients& recipients,
                                                  common::WallTime now);

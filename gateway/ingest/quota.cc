@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/ingest/quota.h"
 
+#include <algorithm>
+
 namespace gateway::ingest {
 
 template <typename Use>
@@ -33,11 +35,11 @@ std::optional<common::Duration> Quotas::Wait(Account account, const pipeline::In
 }
 
 void Quotas::Take(Account account, const pipeline::IngestRate& rate, std::uint32_t events,
-                  common::SteadyTime now) {
+                  Debt debt, common::SteadyTime now) {
   if (rate.events_per_second == 0) return;
   WithBucket(account, rate, now, [&](common::TokenBucket& bucket) {
-    bucket.Available(now);  // Refills it.
-    bucket.Take(events);
+    const std::uint32_t left = bucket.Available(now);
+    bucket.Take(debt == Debt::kMade ? events : std::min(events, left));
   });
 }
 

@@ -29,7 +29,9 @@ class Quotas {
   /// How long until the account may send again; nothing when it may now.
   std::optional<common::Duration> Wait(Account account, const pipeline::IngestRate& rate,
                                        common::SteadyTime now);
-  void Take(Account account, const pipeline::IngestRate& rate, std::uint32_t events,
+  /// What becomes of events beyond those that are left.
+  enum class Debt { kMade, kForgiven };
+  void Take(Account account, const pipeline::IngestRate& rate, std::uint32_t events, Debt debt,
             common::SteadyTime now);
 
  private:

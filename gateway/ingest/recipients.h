@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -19,8 +21,13 @@ namespace gateway::ingest {
 /// Lives for one request, on one thread.
 class Recipients {
  public:
-  /// Both outlive this.
-  Recipients(const Identity& caller, const pipeline::TenantSnapshot& tenants);
+  /// Whether a tenant that an event names takes nothing now. (For slot 0 the whole request
+  /// was refused by its header.)
+  using IsClosed = std::function<bool(const pipeline::Tenant&)>;
+
+  /// All outlive this.
+  Recipients(const Identity& caller, const pipeline::TenantSnapshot& tenants,
+             const IsClosed& is_closed);
   Recipients(const Recipients&) = delete;
   Recipients& operator=(const Recipients&) = delete;
 
@@ -46,10 +53,21 @@ class Recipients {
 
   const Identity& caller_;
   const pipeline::TenantSnapshot& tenants_;
+  const IsClosed& is_closed_;
   Slot own_;
   std::vector<std::unique_ptr<Slot>> others_;  // Destinations are pointed to.
   std::unordered_map<const pipeline::Tenant*, Slot*> by_tenant_;
   normalize::TenantResolver resolver_;
 };
+
+/// How many items of a request each of its recipients has, refused ones included.
+struct Shares {
+  std::vector<std::uint32_t> by_slot;
+  std::uint32_t nobodys = 0;
+
+  /// The slot that has everything; nullopt when several share, or nobody has something.
+  std::optional<std::uint32_t> Only() const;
+};
+Shares CountShares(const normalize::Normalized& events, std::size_t slots);
 
 }  // namespace gateway::ingest

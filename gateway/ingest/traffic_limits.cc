@@ -44,8 +44,7 @@ std::optional<TrafficLimits::Excess> TrafficLimits::CheckTenant(const pipeline::
                               tenant.rate.events_per_second),
                   *wait};
   }
-  if (tenant.max_backlog_bytes != 0 &&
-      queue_.PendingBytes(tenant.log) >= tenant.max_backlog_bytes) {
+  if (BacklogIsFull(tenant)) {
     return Excess{
         "tenant_backlog",
         fmt::format("{} bytes of events of tenant '{}' wait for delivery, and no more may",
@@ -57,28 +56,24 @@ std::optional<TrafficLimits::Excess> TrafficLimits::CheckTenant(const pipeline::
 
 std::optional<TrafficLimits::Excess> TrafficLimits::Charge(const Identity& caller,
                                                            const Recipients& recipients,
-                                                           const normalize::Normalized& events,
+                                                           const Shares& shares,
                                                            common::SteadyTime now) {
-  for (const normalize::ElsewhereBlock& block : events.elsewhere) {
-    if (auto excess = CheckTenant(*recipients.tenant(block.slot), now)) return excess;
+  const std::optional<std::uint32_t> only = shares.Only();
+  if (only && *only != 0) {
+    if (auto excess = CheckTenant(*recipients.tenant(*only), now)) return excess;
   }
-  TakeFrom(recipients.tenant(0), events.events.count(), now);
-  for (const normalize::ElsewhereBlock& block : events.elsewhere) {
-    TakeFrom(recipients.tenant(block.slot), block.events.count(), now);
-  }
-  for (const normalize::Rejection& rejection : events.rejected) {
-    if (rejection.slot) TakeFrom(recipients.tenant(*rejection.slot), 1, now);
+  std::uint32_t all = shares.nobodys;
+  for (std::uint32_t slot = 0; slot < shares.by_slot.size(); ++slot) {
+    const pipeline::Tenant* tenant = recipients.tenant(slot);
+    const std::uint32_t events = shares.by_slot[slot];
+    all += events;
+    if (tenant == nullptr || events == 0) continue;
+    quotas_.Take(Quotas::OfLog(tenant->log), tenant->rate, events,
+                 slot == 0 || only ? Quotas::Debt::kMade : Quotas::Debt::kForgiven, now);
   }
   const auto [account, rate] = KeyLimit(caller);
-  const std::size_t all = events.count() + events.rejected.size();
-  quotas_.Take(account, rate, static_cast<std::uint32_t>(all), now);
+  quotas_.Take(account, rate, all, Quotas::Debt::kMade, now);
   return std::nullopt;
-}
-
-void TrafficLimits::TakeFrom(const pipeline::Tenant* tenant, std::size_t events,
-                             common::SteadyTime now) {
-  if (tenant == nullptr || events == 0) return;
-  quotas_.Take(Quotas::OfLog(tenant->log), tenant->rate, static_cast<std::uint32_t>(events), now);
 }
 
 }  // namespace gateway::ingest

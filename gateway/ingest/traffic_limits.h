@@ -11,7 +11,6 @@
 #include "gateway/ingest/authenticate.h"
 #include "gateway/ingest/quota.h"
 #include "gateway/ingest/recipients.h"
-#include "gateway/normalize/normalized.h"
 #include "gateway/pipeline/event_queue.h"
 
 namespace gateway::ingest {
@@ -32,16 +31,20 @@ class TrafficLimits {
   /// What can be known before the body: whether the key and its tenant may send at all.
   std::optional<Excess> Check(const Identity& caller, common::SteadyTime now);
 
-  /// Takes what the request holds; nothing when it is refused. The tenants that a service
-  /// key's events name are known only now: when one of them is over a limit the whole
-  /// request is refused, since a part of it would be lost on clients that look at the
-  /// status alone.
+  /// Takes what the request holds. When it is all of one tenant that the events name, and that
+  /// one is over a limit, the request is refused and nothing taken. Where several tenants
+  /// share it, those named pay what they have left and make no debt: one that is over its
+  /// rate must not stop the others of the batch, and the service's own rate bounds them all.
   std::optional<Excess> Charge(const Identity& caller, const Recipients& recipients,
-                               const normalize::Normalized& events, common::SteadyTime now);
+                               const Shares& shares, common::SteadyTime now);
+
+  bool BacklogIsFull(const pipeline::Tenant& tenant) const {
+    return tenant.max_backlog_bytes != 0 &&
+           queue_.PendingBytes(tenant.log) >= tenant.max_backlog_bytes;
+  }
 
  private:
   std::optional<Excess> CheckTenant(const pipeline::Tenant& tenant, common::SteadyTime now);
-  void TakeFrom(const pipeline::Tenant* tenant, std::size_t events, common::SteadyTime now);
 
   const pipeline::EventQueue& queue_;
   Quotas quotas_;

@@ -48,6 +48,9 @@ struct Destination {
   bool strict = false;
   /// When not empty, outgoing messageIds are scoped by it (message_id.h): the tenant's id.
   std::string_view scope = {};
+  /// The tenant takes nothing now, for too many of its events wait: refused as
+  /// "tenant_backlog". Events of others in the same request go on.
+  bool closed = false;
   bool collect_ids = false;  ///< Fill EventBlock::ids, from the ids before they are scoped.
 };
 

@@ -184,9 +184,10 @@ tl::expected<Normalized, RequestError> Normalizer::Scratch::Build(const RequestC
     const Rejection* rejection = nullptr;
     if (auto problem = Examine(request, out)) {
       const Destination* to = candidate.destination;
-      rejection = &out.rejected.emplace_back(Rejection{
-          i, problem->code, std::move(problem->message), writer.WithoutServerFields(items[i], to != nullptr),
-          to != nullptr ? std::optional(to->slot) : std::nullopt});
+      rejection = &out.rejected.emplace_back(
+          Rejection{i, problem->code, std::move(problem->message),
+                    writer.WithoutServerFields(items[i], to != nullptr),
+                    to != nullptr ? std::optional(to->slot) : std::nullopt});
     }
     if (!candidate.notes.empty()) AddAll(candidate.notes, out);
     if (request.observer != nullptr) Report(request, i, rejection);
@@ -220,6 +221,9 @@ std::optional<Problem> Normalizer::Scratch::Examine(const RequestContext& reques
   candidate.repeats = FindKnown(body.FieldsOf(item), candidate.known);
   if (auto problem = FindTenant(request)) return problem;
   if (candidate.destination == nullptr) return std::nullopt;  // Passed over.
+  if (candidate.destination->closed) {
+    return Problem{"tenant_backlog", "Too many events of this tenant wait for delivery"};
+  }
   if (item.span.size() > limits.max_event_bytes) return TooLarge(item.span.size(), limits, "");
   if (item.has_huge_number) {
     return Problem{"number_out_of_range",
@@ -277,8 +281,14 @@ std::optional<Problem> Normalizer::Scratch::FindTenant(const RequestContext& req
                    "With a service key, say whose event it is: the header X-Tenant-Id, or "
                    "`tenantId` on the event"};
   }
-  candidate.destination =
-      kind == ValueKind::kString ? (*request.tenant_of)(body.StringValue(*field, text)) : nullptr;
+  candidate.destination = nullptr;
+  if (kind == ValueKind::kString) {
+    candidate.destination = (*request.tenant_of)(body.StringValue(*field, text));
+  } else if (kind == ValueKind::kNumber) {
+    candidate.destination = (*request.tenant_of)(body.Text(field->value));
+  } else {
+    return Problem{"tenant_unknown", "`tenantId` must be a string"};
+  }
   if (candidate.destination != nullptr) return std::nullopt;
   if (request.ignore_unknown_tenant) {
     candidate.notes.Add(Note::kUnknownTenantIgnored);

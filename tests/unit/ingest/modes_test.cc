@@ -108,15 +108,69 @@ TEST_F(IngestServiceTest, ABacklogThatIsFullTakesNoMore) {
   EXPECT_EQ(queue_.State(LogOf("acme")).tail, 1U);
 }
 
-TEST_F(IngestServiceTest, AServicesBatchIsRefusedWholeWhenOneOfItsTenantsIsOver) {
-  Tenant("paused").rate = {.events_per_second = 1, .burst_events = 1};
-  Request request = With("/v1/batch", R"({"batch":[
-      {"type":"track","userId":"u","event":"1","tenantId":"acme"},
-      {"type":"track","userId":"u","event":"2","tenantId":"paused"}]})");
+Request FromService(std::string path, std::string body) {
+  Request request = With(std::move(path), std::move(body));
   request.headers["Authorization"] = Basic("service-key");
-  EXPECT_EQ(Send(request).status, 200);
-  EXPECT_EQ(CodeOf(Send(request)), "tenant_rate");
-  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 1U) << "nothing of the second was stored";
+  return request;
+}
+
+const char* const kOfTwoTenants = R"({"batch":[
+    {"type":"track","userId":"u","event":"1","tenantId":"acme"},
+    {"type":"track","userId":"u","event":"2","tenantId":"paused"}]})";
+
+TEST_F(IngestServiceTest, ATenantOverItsRateStopsNobodyElseOfAServicesBatch) {
+  Tenant("paused").rate = {.events_per_second = 1, .burst_events = 1};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Send(FromService("/v1/batch", kOfTwoTenants)).status, 200);
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 3U);
+  EXPECT_EQ(queue_.State(LogOf("paused")).tail, 3U);
+  Request own;
+  own.headers["Authorization"] = Basic("paused-key");
+  EXPECT_EQ(CodeOf(Send(own)), "tenant_rate");
+  clock_.Advance(1s);
+  EXPECT_EQ(Send(own).status, 200) << "the service made no debt for it";
+}
+
+TEST_F(IngestServiceTest, ATenantWhoseBacklogIsFullStopsNobodyElseOfAServicesBatch) {
+  Tenant("paused").max_backlog_bytes = 50;
+  EXPECT_EQ(Send(FromService("/v1/batch", kOfTwoTenants)).body, R"({"success":true})");
+  const Json json = Json::parse(Send(FromService("/v1/batch", kOfTwoTenants)).body);
+  EXPECT_EQ(json.at("accepted"), 1);
+  EXPECT_EQ(json.at("rejected")[0].at("code"), "tenant_backlog");
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 2U);
+  EXPECT_EQ(queue_.State(LogOf("paused")).tail, 1U);
+  EXPECT_EQ(queue_.DeadLetters(LogOf("paused")).size(), 1U) << "kept, as what is refused is";
+}
+
+TEST_F(IngestServiceTest, ARequestAllOfOneTenantThatIsOverIsRefused) {
+  Tenant("paused").rate = {.events_per_second = 1, .burst_events = 1};
+  Tenant("acme").max_backlog_bytes = 50;
+  const char* const kFor = R"({"userId":"u","event":"e","tenantId":")";
+  for (const auto& [tenant, code] :
+       {std::pair{"paused", "tenant_rate"}, std::pair{"acme", "tenant_backlog"}}) {
+    const Request request = FromService("/v1/track", std::string(kFor) + tenant + R"("})");
+    EXPECT_EQ(Send(request).status, 200);
+    const Response response = Send(request);
+    EXPECT_EQ(response.status, 429);
+    EXPECT_EQ(CodeOf(response), code);
+    EXPECT_EQ(queue_.State(LogOf(tenant)).tail, 1U);
+    EXPECT_TRUE(queue_.DeadLetters(LogOf(tenant)).empty());
+  }
+}
+
+TEST_F(IngestServiceTest, AStrictTenantCostsNobodyElseOfAServicesBatchItsEvents) {
+  Tenant("paused").strict = true;
+  const Json mixed = Json::parse(Send(FromService("/v1/batch", R"({"batch":[
+      {"type":"track","userId":"u","event":"1","tenantId":"acme"},
+      {"type":"track","userId":2,"event":"2","tenantId":"paused"}]})"))
+                                     .body);
+  EXPECT_EQ(mixed.at("accepted"), 1);
+  EXPECT_EQ(mixed.at("rejected")[0].at("code"), "id_not_string");
+  EXPECT_EQ(queue_.State(LogOf("acme")).tail, 1U);
+  const Response alone = Send(FromService("/v1/batch", R"({"batch":[
+      {"type":"track","userId":"u","event":"1","tenantId":"paused"},
+      {"type":"track","userId":2,"event":"2","tenantId":"paused"}]})"));
+  EXPECT_EQ(alone.status, 400);
+  EXPECT_EQ(queue_.State(LogOf("paused")).tail, 0U);
 }
 
 TEST_F(IngestServiceTest, AServicesRateIsItsOwn) {
