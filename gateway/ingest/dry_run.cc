@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <iterator>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "common/strings.h"
 #include "gateway/ingest/ingest_metrics.h"
@@ -23,6 +25,16 @@ void AppendField(std::string& out, std::string_view name, std::string_view value
   common::AppendJsonString(out, value);
 }
 
+void AppendNotes(std::string& out, std::span<const normalize::Note> notes) {
+  if (notes.empty()) return;
+  out += R"(,"notes":[)";
+  for (const normalize::Note& note : notes) {
+    if (&note != notes.data()) out += ',';
+    common::AppendJsonString(out, NoteName(note));
+  }
+  out += ']';
+}
+
 }  // namespace
 
 const pipeline::Tenant* DryRun::TenantOf(const normalize::ItemReport& report) const {
@@ -37,21 +49,10 @@ void DryRun::Add(const normalize::ItemReport& report) {
   AppendField(out, "outcome", OutcomeOf(report, tenant));
   if (tenant != nullptr) AppendField(out, "tenant", tenant->id);
   if (const normalize::Rejection* rejection = report.rejection) {
-    ++rejected_;
-    refused_whole_ = refused_whole_ || (tenant != nullptr && tenant->strict);
     AppendField(out, "code", rejection->code);
     AppendField(out, "message", rejection->message);
-  } else {
-    ++accepted_;
   }
-  if (!report.notes.empty()) {
-    out += R"(,"notes":[)";
-    for (const normalize::Note& note : report.notes) {
-      if (&note != report.notes.data()) out += ',';
-      common::AppendJsonString(out, NoteName(note));
-    }
-    out += ']';
-  }
+  AppendNotes(out, report.notes);
   if (!report.event.empty()) {
     out += R"(,"event":)";
     out += report.event;
@@ -59,11 +60,20 @@ void DryRun::Add(const normalize::ItemReport& report) {
   out += '}';
 }
 
-common::net::Response DryRun::Answer() const {
+common::net::Response DryRun::Answer(int status, const normalize::Normalized& normalized) const {
+  using normalize::Note;
+  std::vector<Note> notes;
+  for (const Note note : {Note::kEmptyBatch, Note::kForeignWriteKey, Note::kSentAtIgnored}) {
+    if (normalized.Count(note) != 0) notes.push_back(note);
+  }
   common::net::Response response;
-  response.body = fmt::format(
-      R"({{"success":true,"would_answer":{},"accepted":{},"rejected":{},"events":[{}]}})",
-      refused_whole_ ? 400 : 200, accepted_, rejected_, events_);
+  std::string& body = response.body;
+  body = fmt::format(R"({{"success":true,"would_answer":{},"accepted":{},"rejected":{})", status,
+                     normalized.count(), normalized.rejected.size());
+  AppendNotes(body, notes);
+  body += R"(,"events":[)";
+  body += events_;
+  body += "]}";
   return response;
 }
 

@@ -18,16 +18,14 @@ class DryRun {
   explicit DryRun(const Recipients& recipients) : recipients_(recipients) {}
 
   void Add(const normalize::ItemReport& report);
-  common::net::Response Answer() const;
+  /// `status`: what the real path would answer; `normalized`: what it would work with.
+  common::net::Response Answer(int status, const normalize::Normalized& normalized) const;
 
  private:
   const pipeline::Tenant* TenantOf(const normalize::ItemReport& report) const;
 
   const Recipients& recipients_;
   std::string events_;
-  std::uint32_t accepted_ = 0;
-  std::uint32_t rejected_ = 0;
-  bool refused_whole_ = false;
 };
 
 }  // namespace gateway::ingest

@@ -283,7 +283,8 @@ IngestExchange::MaybeRefusal IngestExchange::ReadPixel(const RequestHead& head) 
 
 std::uint64_t IngestExchange::BodyLimit() const {
   const normalize::Limits& limits = parts_.options.limits;
-  const bool batch = target_->purpose != Purpose::kSelfMetrics && target_->call == Route::kBatch;
+  const bool batch = target_->purpose == Purpose::kValidate ||
+                     (target_->purpose == Purpose::kEvents && target_->call == Route::kBatch);
   return batch ? limits.max_batch_bytes : limits.max_event_bytes;
 }
 
@@ -321,7 +322,7 @@ IngestExchange::MaybeRefusal IngestExchange::Accept(std::string& body, Responder
 
   auto built = scratch_.normalizer.Build(ContextFor(recipients, now));
   if (!built) return RefuseRequest(built.error());
-  if (!body_key_.empty() && body_key_ != header_key_) built->Add(normalize::Note::kForeignWriteKey);
+  NoteForeignKey(*built);
   const Shares shares = CountShares(*built, recipients.slots());
   if (const auto excess = parts_.limits.Charge(identity_, recipients, shares, started_)) {
     return TooMany(*excess);
@@ -330,12 +331,7 @@ IngestExchange::MaybeRefusal IngestExchange::Accept(std::string& body, Responder
   if (auto refusal = CheckStrictness(*built, recipients, shares)) return refusal;
   parts_.metrics.CountEvents(*built);
   if (auto refusal = AccountFor(*built, body.size(), reservation)) return refusal;
-  Response answer =
-      built->rejected.empty() ? Success() : PartialSuccess(built->count(), built->rejected);
-  const bool single = target_->call != Route::kBatch;
-  if (single && !built->rejected.empty() && !built->rejected[0].slot) {
-    answer = Refusal(400, built->rejected[0].code, built->rejected[0].message);
-  }
+  Response answer = AnswerTo(*built);
   std::vector<pipeline::AppendRequest> appends = ToAppends(*built, recipients, now);
   if (appends.empty()) return answer;
   Store(std::move(appends), std::move(answer), respond, reservation);
@@ -369,34 +365,11 @@ IngestExchange::MaybeRefusal IngestExchange::Inflate(std::string& body,
 }
 
 IngestExchange::MaybeRefusal IngestExchange::Parse(std::string& body) {
-  if (target_->purpose == Purpose::kValidate) return ParseForValidation(body);
   if (auto parsed = scratch_.normalizer.Parse(target_->call, body); !parsed) {
     if (says_form_) parsed.error().message += kFormHint;
     return RefuseRequest(parsed.error());
   }
   body_key_ = scratch_.normalizer.write_key().value_or("");
-  return std::nullopt;
-}
-
-/// A batch, or a single event with its type: then it is looked at as a batch of one.
-IngestExchange::MaybeRefusal IngestExchange::ParseForValidation(std::string& body) {
-  normalize::Normalizer& normalizer = scratch_.normalizer;
-  if (body.find(R"("batch")") == std::string::npos) {
-    if (auto parsed = normalizer.Parse(Route::kTrack, body); !parsed) {
-      return RefuseRequest(parsed.error());
-    }
-    body_key_ = normalizer.write_key().value_or("");
-    body.insert(0, R"({"batch":[)");
-    body += "]}";
-    if (auto parsed = normalizer.Parse(Route::kBatch, body); !parsed) {
-      return RefuseRequest(parsed.error());
-    }
-    return std::nullopt;
-  }
-  if (auto parsed = normalizer.Parse(Route::kBatch, body); !parsed) {
-    return RefuseRequest(parsed.error());
-  }
-  body_key_ = normalizer.write_key().value_or("");
   return std::nullopt;
 }
 
@@ -427,6 +400,16 @@ normalize::RequestContext IngestExchange::ContextFor(const Recipients& recipient
           .client_side = target_->client_side};
 }
 
+/// To a request whose good events are stored. A single call for nobody is refused aloud, and
+/// kept all the same.
+Response IngestExchange::AnswerTo(const normalize::Normalized& normalized) const {
+  if (normalized.rejected.empty()) return Success();
+  const normalize::Rejection& first = normalized.rejected.front();
+  const bool single = !scratch_.normalizer.is_batch();
+  if (single && !first.slot) return Refusal(400, first.code, first.message);
+  return PartialSuccess(normalized.count(), normalized.rejected);
+}
+
 IngestExchange::MaybeRefusal IngestExchange::AnswerDryRun(const Recipients& recipients) {
   DryRun dry_run(recipients);
   const normalize::ItemObserver observer = [&](const normalize::ItemReport& report) {
@@ -434,9 +417,17 @@ IngestExchange::MaybeRefusal IngestExchange::AnswerDryRun(const Recipients& reci
   };
   normalize::RequestContext context = ContextFor(recipients, parts_.clock.Wall());
   context.observer = &observer;
-  const auto built = scratch_.normalizer.Build(context);
+  auto built = scratch_.normalizer.Build(context);
   if (!built) return RefuseRequest(built.error());
-  return dry_run.Answer();
+  NoteForeignKey(*built);
+  const Shares shares = CountShares(*built, recipients.slots());
+  const MaybeRefusal strict = CheckStrictness(*built, recipients, shares);
+  return dry_run.Answer(strict ? strict->status : AnswerTo(*built).status, *built);
+}
+
+void IngestExchange::NoteForeignKey(normalize::Normalized& normalized) const {
+  if (body_key_.empty() || body_key_ == header_key_) return;
+  normalized.Add(normalize::Note::kForeignWriteKey);
 }
 
 /// A request is strict when it is all of one tenant that is. Where several share it, the

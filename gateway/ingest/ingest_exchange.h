@@ -88,9 +88,10 @@ class IngestExchange final : public common::net::HttpExchange {
                           Reservation& reservation) const;
   MaybeRefusal Inflate(std::string& body, Reservation& reservation) const;
   MaybeRefusal Parse(std::string& body);
-  MaybeRefusal ParseForValidation(std::string& body);
   MaybeRefusal IdentifyByBody(Reservation& reservation);
   MaybeRefusal AnswerDryRun(const Recipients& recipients);
+  Response AnswerTo(const normalize::Normalized& normalized) const;
+  void NoteForeignKey(normalize::Normalized& normalized) const;
   normalize::RequestContext ContextFor(const Recipients& recipients, common::WallTime now);
   MaybeRefusal CheckStrictness(const normalize::Normalized& normalized,
                                const Recipients& recipients, const Shares& shares) const;

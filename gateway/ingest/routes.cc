@@ -39,7 +39,7 @@ constexpr auto kPaths = std::to_array<Path>({
     {"/v1/s", FromDevice(Route::kScreen)},
     {"/v1/a", FromDevice(Route::kAlias)},
     {"/v1/m", {.purpose = Purpose::kSelfMetrics, .client_side = true}},
-    {"/v1/validate", {.purpose = Purpose::kValidate}},
+    {"/v1/validate", {.purpose = Purpose::kValidate, .call = Route::kAny}},
     {"/v1/pixel/track", Pixel(Route::kTrack)},
     {"/v1/pixel/identify", Pixel(Route::kIdentify)},
     {"/v1/pixel/group", Pixel(Route::kGroup)},

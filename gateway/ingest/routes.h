@@ -21,7 +21,7 @@ enum class Purpose : std::uint8_t {
 
 struct Target {
   Purpose purpose = Purpose::kEvents;
-  /// The call that the path implies; of kEvents and kPixel.
+  /// The call that the path implies; of kEvents, kPixel and kValidate.
   normalize::Route call = normalize::Route::kBatch;
   /// Browsers and devices send here: Segment fills in their IP address.
   bool client_side = false;

@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "gateway/normalize/json_escape.h"
 
@@ -87,8 +89,8 @@ void BodyReader::Clear() {
 
 std::optional<RequestError> BodyReader::Read(Route route, std::string& body) {
   Clear();
-  const std::size_t limit =
-      route == Route::kBatch ? limits_.max_batch_bytes : limits_.max_event_bytes;
+  const bool may_be_batch = route == Route::kBatch || route == Route::kAny;
+  const std::size_t limit = may_be_batch ? limits_.max_batch_bytes : limits_.max_event_bytes;
   if (body.size() > limit) return Refuse("payload_too_large", "Exceed payload limit");
   body.reserve(body.size() + JsonIndex::kPadding);
   const std::size_t skip = body.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
@@ -110,17 +112,31 @@ std::optional<RequestError> BodyReader::ReadText(Route route, char* text, std::s
   JsonWalker walker(text_, index_.tokens(), limits_.max_depth, closers_);
   const Token first = walker.first();
   if (walker.At(first) != '{') return Refuse("not_an_object", "The body must be a JSON object");
-  Token end = nullptr;
-  Item& outermost = route == Route::kBatch ? envelope_ : items_.emplace_back();
-  end =
-      ReadObject(walker, first, 0, route == Route::kBatch ? envelope_fields_ : fields_, outermost);
+  const bool may_be_batch = route == Route::kBatch || route == Route::kAny;
+  Item& outermost = may_be_batch ? envelope_ : items_.emplace_back();
+  const Token end =
+      ReadObject(walker, first, 0, may_be_batch ? envelope_fields_ : fields_, outermost);
   if (end == nullptr) return WalkError(walker);
   outermost.has_huge_number |= walker.TakeHugeNumber();
   if (walker.Index(end) != index_.count()) {
     return Refuse("invalid_json",
                   fmt::format("Invalid JSON: more text after the object, at byte {}", *end));
   }
-  return route == Route::kBatch ? CheckEnvelope() : std::nullopt;
+  if (route == Route::kAny && !HasBatch()) return TakeAsSingle(size);
+  return may_be_batch ? CheckEnvelope() : std::nullopt;
+}
+
+bool BodyReader::HasBatch() const {
+  return std::ranges::any_of(envelope_fields_,
+                             [](const Field& field) { return field.id == FieldId::kBatch; });
+}
+
+/// What was read as an envelope is an event.
+std::optional<RequestError> BodyReader::TakeAsSingle(std::size_t size) {
+  if (size > limits_.max_event_bytes) return Refuse("payload_too_large", "Exceed payload limit");
+  items_.push_back(std::exchange(envelope_, Item{}));
+  fields_.swap(envelope_fields_);
+  return std::nullopt;
 }
 
 std::optional<RequestError> BodyReader::CheckEnvelope() const {

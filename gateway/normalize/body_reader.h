@@ -46,6 +46,8 @@ class BodyReader {
   /// refused leaves the reader empty.
   std::optional<RequestError> Read(Route route, std::string& body);
 
+  /// Whether what was read last is a batch.
+  bool is_batch() const { return envelope_.is_object; }
   /// The events: one for a single call. An item of a batch need not be an object.
   std::span<const Item> items() const { return items_; }
   std::span<const Field> FieldsOf(const Item& item) const {
@@ -81,6 +83,8 @@ class BodyReader {
     return !has_escapes_ || raw.find('\\') == std::string_view::npos;
   }
   static std::string_view Unescaped(std::string_view raw, std::string& scratch);
+  bool HasBatch() const;
+  std::optional<RequestError> TakeAsSingle(std::size_t size);
   std::optional<RequestError> CheckEnvelope() const;
   RequestError WalkError(const JsonWalker& walker) const;
   void Clear();

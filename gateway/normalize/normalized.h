@@ -17,8 +17,9 @@
 
 namespace gateway::normalize {
 
-/// What a path stands for. /v1/import is a batch under another name.
-enum class Route : std::uint8_t { kTrack, kIdentify, kGroup, kPage, kScreen, kAlias, kBatch };
+/// What a path stands for. /v1/import is a batch under another name. kAny is a batch when the
+/// body has a `batch`, else a single event that says its `type` itself.
+enum class Route : std::uint8_t { kTrack, kIdentify, kGroup, kPage, kScreen, kAlias, kBatch, kAny };
 
 /// The six calls of the Tracking API.
 enum class EventType : std::uint8_t { kTrack, kIdentify, kGroup, kPage, kScreen, kAlias };

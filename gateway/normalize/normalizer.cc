@@ -36,6 +36,7 @@ std::optional<EventType> TypeOfRoute(Route route) {
     case Route::kAlias:
       return EventType::kAlias;
     case Route::kBatch:
+    case Route::kAny:
       break;
   }
   return std::nullopt;
@@ -131,8 +132,11 @@ Normalizer::~Normalizer() = default;
 tl::expected<void, RequestError> Normalizer::Parse(Route route, std::string& body) {
   scratch_->route = route;
   if (auto error = scratch_->body.Read(route, body)) return tl::make_unexpected(std::move(*error));
+  if (route == Route::kAny && scratch_->body.is_batch()) scratch_->route = Route::kBatch;
   return {};
 }
+
+bool Normalizer::is_batch() const { return scratch_->body.is_batch(); }
 
 std::optional<std::string_view> Normalizer::write_key() const {
   const BodyReader& body = scratch_->body;

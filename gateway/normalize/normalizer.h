@@ -50,6 +50,8 @@ class Normalizer {
 
   /// Reads and validates `body`; may repair lone surrogate escapes in place.
   tl::expected<void, RequestError> Parse(Route route, std::string& body);
+  /// Whether the parsed body is a batch.
+  bool is_batch() const;
   /// The top-level `writeKey` of the parsed body, of an envelope wherever it stands.
   /// nullopt when it is absent, empty or no string. Valid until the next Parse.
   std::optional<std::string_view> write_key() const;

@@ -45,7 +45,7 @@ TEST(Routes, EveryPathOfTheContract) {
       {"/v1/a", Purpose::kEvents, Route::kAlias, true},
       {"/v1/b", Purpose::kEvents, Route::kBatch, true},
       {"/v1/m", Purpose::kSelfMetrics, Route::kBatch, true},
-      {"/v1/validate", Purpose::kValidate, Route::kBatch, false},
+      {"/v1/validate", Purpose::kValidate, Route::kAny, false},
       {"/v1/pixel/track", Purpose::kPixel, Route::kTrack, true},
       {"/v1/pixel/alias", Purpose::kPixel, Route::kAlias, true},
   };

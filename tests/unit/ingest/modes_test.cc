@@ -267,6 +267,89 @@ TEST_F(IngestServiceTest, ADryRunOfAStrictTenantSays400) {
   EXPECT_EQ(json.at("rejected"), 1);
 }
 
+/// Real path and dry run of the same request, which must say the same.
+class DryRunTest : public IngestServiceTest,
+                   public testing::WithParamInterface<std::pair<const char*, const char*>> {};
+
+TEST_P(DryRunTest, SaysWhatTheRealPathDoes) {
+  const auto& [path, body] = GetParam();
+  Tenant("paused").strict = true;
+  clock_.Advance(1s);
+  for (const std::string key : {"acme-key", "paused-key", "off-key", "service-key"}) {
+    Request dry = With("/v1/validate", body);
+    dry.headers["Authorization"] = Basic(key);
+    Request real = With(path, body);
+    real.headers["Authorization"] = Basic(key);
+    const Json said = Json::parse(Send(dry).body);
+    const auto before = queue_.State(LogOf("acme")).tail;
+    const Response answer = Send(real);
+    if (!said.contains("would_answer")) {
+      EXPECT_EQ(said.at("code"), CodeOf(answer)) << key << body;
+      continue;
+    }
+    EXPECT_EQ(said.at("would_answer"), answer.status) << key << body;
+    const Json got = Json::parse(answer.body);
+    std::vector<std::string> codes;
+    std::vector<Json> texts;
+    for (const Json& event : said.at("events")) {
+      if (event.contains("code")) codes.push_back(event.at("code"));
+      if (event.at("outcome") == "accepted") texts.push_back(event.at("event"));
+    }
+    std::vector<std::string> real_codes;
+    if (answer.status == 400 && !got.contains("rejected")) real_codes.push_back(got.at("code"));
+    for (const Json& rejected : got.value("rejected", Json::array())) {
+      real_codes.push_back(rejected.at("code"));
+    }
+    EXPECT_EQ(codes, real_codes) << key << body;
+    if (got.contains("accepted")) {
+      EXPECT_EQ(said.at("accepted"), got.at("accepted"));
+    }
+    if (key != "acme-key" || answer.status != 200) continue;
+    const auto stored = queue_.PendingEvents(LogOf("acme"));
+    ASSERT_EQ(stored.size() - before, texts.size()) << body;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      EXPECT_EQ(Json::parse(stored[before + i]), texts[i]) << body;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Requests, DryRunTest,
+    testing::Values(
+        std::pair{"/v1/track", R"({"type":"track","userId":"u","event":"e","messageId":"m"})"},
+        std::pair{"/v1/track", R"({"type":"track","userId":"u","event":"batch","messageId":"m",
+                                   "properties":{"batch":1}})"},
+        std::pair{"/v1/track", R"({"type":"track","userId":"u","event":"e","messageId":"m",
+                                   "timestamp":"2026-01-01T10:00:00.000Z",
+                                   "sentAt":"2026-01-01T10:00:05.000Z"})"},
+        std::pair{"/v1/track", R"({"type":"track","userId":"u","event":"e","sentAt":"x",
+                                   "messageId":"m"})"},
+        std::pair{"/v1/identify", R"({"type":"identify","userId":7,"messageId":"m"})"},
+        std::pair{"/v1/group", R"({"type":"group","groupId":"g","messageId":"m"})"},
+        std::pair{"/v1/track", R"({"type":"track","event":"e","messageId":"m"})"},
+        std::pair{"/v1/track", R"({"type":"track","userId":"u","event":"e","messageId":"m",
+                                   "tenantId":"nobody"})"},
+        std::pair{"/v1/track", R"({"type":"track","userId":"u","event":"e","messageId":"m",
+                                   "tenantId":"acme"})"},
+        std::pair{"/v1/track", "{"}, std::pair{"/v1/track", "[]"},
+        std::pair{"/v1/batch", R"({"batch":[]})"}, std::pair{"/v1/batch", R"({"batch":{}})"},
+        std::pair{"/v1/batch",
+                  R"({"batch":[{"type":"track","userId":"u","event":"e","messageId":"m",
+                                   "timestamp":"2026-01-01T10:00:00.000Z"},
+                                   {"type":"rubbish"},7,{"type":"page","userId":"u","name":"",
+                                   "messageId":"n"}],"context":{"locale":"de"},
+                                   "sentAt":"2026-01-01T10:00:05.000Z"})"},
+        std::pair{"/v1/batch",
+                  R"({"batch":[{"type":"track","userId":"u","event":"e","messageId":"m",
+                                   "tenantId":"acme"},{"type":"track","userId":2,"event":"e",
+                                   "messageId":"n","tenantId":"paused"}]})"}));
+
+TEST_F(IngestServiceTest, ADryRunNamesWhatIsOddAboutTheRequest) {
+  EXPECT_EQ(Json::parse(Send(With("/v1/validate", R"({"batch":[],"writeKey":"other"})")).body)
+                .at("notes"),
+            Json::parse(R"(["empty_batch","foreign_write_key"])"));
+}
+
 TEST_F(IngestServiceTest, AForeignKeyInTheBodyIsCounted) {
   EXPECT_EQ(Send(With("/v1/track", R"({"userId":"u","event":"e","writeKey":"other"})")).status,
             200);
