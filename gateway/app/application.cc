@@ -126,6 +126,11 @@ class Application {
       const observe::StorageWatch* watch = storage_source_.load();
       return watch == nullptr ? std::nullopt : watch->Problem();
     });
+    health_.AddCheck([this]() -> std::optional<std::string> {
+      const observe::MemoryWatch* watch = memory_source_.load();
+      if (watch == nullptr || !watch->Over()) return std::nullopt;
+      return "the process takes more memory than it may (ingest.max_process_memory)";
+    });
     admin_service_.emplace(health_, [this] { return CollectMetrics(); });
     auto server = common::net::HttpServer::Listen({&admin_.context()},
                                                   AdminServerOptions(config_.admin, config_.ingest),
@@ -163,6 +168,7 @@ class Application {
     const std::uint64_t most = config_.ingest.max_process_memory;
     memory_watch_.emplace(
         most != 0 ? most : observe::ContainerMemoryMark("/sys/fs/cgroup").value_or(0), registry_);
+    memory_source_.store(&*memory_watch_);
     storage_source_.store(&*storage_watch_);
     return common::Ok();
   }
@@ -225,15 +231,15 @@ class Application {
   std::optional<ingest::Admission::Refusal> IngestProblem() const {
     using ingest::Admission;
     if (storage_watch_->Problem()) {
-      return Admission::Refusal{"storage_unavailable",
+      return Admission::Refusal{"storage_unavailable", "disk",
                                 "events cannot be stored right now; send the request again"};
     }
     if (queue_->Full()) {
-      return Admission::Refusal{"overloaded",
+      return Admission::Refusal{"overloaded", "queue",
                                 "too many events wait for the disk; send the request again"};
     }
     if (memory_watch_->Over()) {
-      return Admission::Refusal{"overloaded",
+      return Admission::Refusal{"overloaded", "memory",
                                 "the gateway is short of memory; send the request again"};
     }
     return std::nullopt;
@@ -390,6 +396,7 @@ class Application {
   std::uint64_t housekeepings_ = 0;
   // What the admin thread, which runs from the start on, may already look at.
   std::atomic<const observe::StorageWatch*> storage_source_{nullptr};
+  std::atomic<const observe::MemoryWatch*> memory_source_{nullptr};
   std::atomic<const queue::RocksQueue*> ledger_source_{nullptr};
   boost::asio::steady_timer housekeeping_;
   std::unique_ptr<common::net::HttpServer> admin_server_;

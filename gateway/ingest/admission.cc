@@ -7,7 +7,8 @@ namespace gateway::ingest {
 
 std::optional<Admission::Refusal> Admission::TryReserve(Account account, std::uint64_t bytes) {
   if (draining_.load(std::memory_order_relaxed)) {
-    return Refusal{"shutting_down", "the gateway is shutting down; send the request again"};
+    return Refusal{"shutting_down", "draining",
+                   "the gateway is shutting down; send the request again"};
   }
   if (auto refusal = unavailable_()) return refusal;
   return Take(account, bytes, 0);
@@ -32,7 +33,7 @@ std::optional<Admission::Refusal> Admission::Take(Account account, std::uint64_t
   });
   if (reserved) return std::nullopt;
   return Refusal{
-      "overloaded",
+      "overloaded", "in_flight",
       fmt::format("too many bytes of requests are in hand; the limit is {} for {}, and "
                   "{} for all (ingest.max_in_flight_bytes)",
                   share, account == kNoKey ? "requests without a key in the header" : "one account",

@@ -28,7 +28,8 @@ class Admission {
   static constexpr Account kServiceKeys = kNoKey - 1;
 
   struct Refusal {
-    const char* code;
+    const char* code;    ///< Of the answer.
+    const char* reason;  ///< For the metric; static storage.
     std::string message;
   };
 

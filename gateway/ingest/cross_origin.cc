@@ -50,7 +50,6 @@ common::net::Response CrossOrigin::Preflight(std::string_view permit, std::strin
 void CrossOrigin::Allow(std::string_view permit, common::net::Response& response) {
   response.headers.emplace_back("Access-Control-Allow-Origin", permit);
   response.headers.emplace_back("Access-Control-Expose-Headers", "Retry-After, X-RateLimit-Reset");
-  if (permit != "*") response.headers.emplace_back("Vary", "Origin");
 }
 
 }  // namespace gateway::ingest

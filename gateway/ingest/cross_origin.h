@@ -16,6 +16,8 @@ class CrossOrigin {
   /// `allowed` holds origins as browsers send them, or "*" for all.
   explicit CrossOrigin(std::vector<std::string> allowed);
 
+  /// Whether answers differ by Origin, which caches have to know even of those without.
+  bool varies() const { return !all_; }
   /// What Access-Control-Allow-Origin says to `origin`, the value of the request's Origin
   /// header; empty when the page gets no leave. Valid as long as this and `origin` are.
   std::string_view Permit(std::string_view origin) const;

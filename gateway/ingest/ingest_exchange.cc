@@ -148,8 +148,14 @@ Response IngestExchange::Finish(Response response) {
     response.close = close;
   }
   if (!permit_.empty() && response.status != 204) CrossOrigin::Allow(permit_, response);
+  if (parts_.cross_origin.varies()) response.headers.emplace_back("Vary", "Origin");
   target_.reset();
   permit_.clear();
+  // An idle connection holds on to no snapshot, and to no key.
+  identity_ = {};
+  tenants_.reset();
+  header_key_.clear();
+  body_key_.clear();
   return response;
 }
 
@@ -215,8 +221,8 @@ Response IngestExchange::AnswerSettings(const RequestHead& head) const {
       FindPublicAddress(head, options.public_address, options.trusted_proxies, options.tls);
   if (!address) {
     return Refusal(400, "bad_request",
-                   "the request has no Host header, and nothing else says where this gateway is "
-                   "(ingest.public_url)");
+                   "the Host header is missing or is no host, and nothing else says where this "
+                   "gateway is (ingest.public_url)");
   }
   Response response;
   response.body = SdkSettings(key, *address);
@@ -535,6 +541,7 @@ Response IngestExchange::TooMany(const TrafficLimits::Excess& excess) const {
 }
 
 Response IngestExchange::NoRoom(const Admission::Refusal& refusal) const {
+  parts_.metrics.CountShed(refusal.reason);
   return RefusalForNow(503, refusal.code, refusal.message, RetryAfter());
 }
 

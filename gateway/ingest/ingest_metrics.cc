@@ -48,6 +48,9 @@ IngestMetrics::IngestMetrics(prometheus::Registry& registry)
       requests_(Family(registry, "ingest_requests_total", "Requests by route and status.")),
       throttled_(Family(registry, "ingest_throttled_requests_total",
                         "Requests answered 429, by the limit that they met.")),
+      shed_(Family(registry, "ingest_shed_requests_total",
+                   "Requests answered 503 before they were taken, by what there was too little "
+                   "of.")),
       rejected_(Family(registry, "ingest_rejected_events_total",
                        "Events that validation refused, by reason.")),
       notes_(Family(registry, "ingest_event_notes_total",
@@ -72,6 +75,10 @@ void IngestMetrics::CountRequest(std::optional<std::size_t> route, int status) {
       .Add({{"route", route ? std::string(RouteName(*route)) : "none"},
             {"code", std::to_string(status)}})
       .Increment();
+}
+
+void IngestMetrics::CountShed(std::string_view reason) {
+  shed_.Add({{"reason", std::string(reason)}}).Increment();
 }
 
 void IngestMetrics::CountThrottled(std::string_view limit) {

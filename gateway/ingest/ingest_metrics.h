@@ -28,6 +28,8 @@ class IngestMetrics {
   /// One answer; no route (RouteIndex): the path is nobody's. Of a pixel, the status that
   /// another path would have answered.
   void CountRequest(std::optional<std::size_t> route, int status);
+  /// One answer 503 for want of room: "disk", "queue", "memory", "in_flight", "draining".
+  void CountShed(std::string_view reason);
   /// One answer 429: "tenant_rate", "key_rate" or "tenant_backlog".
   void CountThrottled(std::string_view limit);
   /// The events of a request that are taken, by type, and what was odd about them.
@@ -44,6 +46,7 @@ class IngestMetrics {
  private:
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Counter>& throttled_;
+  prometheus::Family<prometheus::Counter>& shed_;
   prometheus::Family<prometheus::Counter>& rejected_;
   prometheus::Family<prometheus::Counter>& notes_;
   std::array<prometheus::Counter*, normalize::kEventTypes> by_type_{};

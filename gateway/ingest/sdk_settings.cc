@@ -16,6 +16,14 @@ std::string_view FirstOf(std::string_view list) {
   return first;
 }
 
+/// "host" or "host:port": what goes into the settings, and into URLs on the other side.
+bool IsHost(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_' || c == ':' || c == '[' || c == ']';
+  });
+}
+
 bool IsIn(const std::vector<common::net::Network>& networks, std::string_view peer) {
   const auto address = common::net::ParseIpAddress(peer);
   return address && std::ranges::any_of(networks, [&](const common::net::Network& network) {
@@ -36,7 +44,7 @@ std::optional<PublicAddress> FindPublicAddress(
     const std::string_view protocol = FirstOf(head.header("X-Forwarded-Proto"));
     if (!protocol.empty()) address.https = common::EqualsIgnoreCase(protocol, "https");
   }
-  if (address.host.empty()) return std::nullopt;
+  if (!IsHost(address.host)) return std::nullopt;
   return address;
 }
 

@@ -18,7 +18,8 @@ struct PublicAddress {
 };
 
 /// `configured` if there is one; else what a trusted proxy says that the client asked
-/// (X-Forwarded-Host and -Proto), else the Host header. nullopt when nobody says.
+/// (X-Forwarded-Host and -Proto), else the Host header. nullopt when nobody says,
+/// or says what is no host.
 std::optional<PublicAddress> FindPublicAddress(
     const common::net::RequestHead& head, const std::optional<PublicAddress>& configured,
     const std::vector<common::net::Network>& trusted_proxies, bool tls);

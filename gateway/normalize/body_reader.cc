@@ -163,10 +163,12 @@ std::optional<RequestError> BodyReader::CheckEnvelope() const {
     merged += field->value.size();
   }
   if (merged > limits_.max_event_bytes) {
-    return Refuse("payload_too_large",
-                  fmt::format("The batch's context and integrations have {} bytes; they become "
-                              "part of each event, which may have {}",
-                              merged, limits_.max_event_bytes));
+    return Refuse(
+        "payload_too_large",
+        fmt::format(
+            "Exceed payload limit: the batch's context and integrations have {} bytes; they become "
+            "part of each event, which may have {}",
+            merged, limits_.max_event_bytes));
   }
   return std::nullopt;
 }

@@ -55,7 +55,8 @@ void AppendMessageId(std::string& out, common::WallTime now, common::Random& ran
 /// The same pair always gives the same text, so repetitions are still found. Different
 /// pairs give different texts: a scope holds no '~', so the last one separates, and the
 /// second form holds none at all. The hash is cryptographic because clients choose ids,
-/// and none may aim at another tenant's.
+/// and none may aim at another's. This holds among scoped ids: a tenant whose own keys keep
+/// their ids (MessageIds::kKeep) can write whatever it likes, the form of a scoped one included.
 ///
 /// Not thread-safe.
 class MessageIdScoper {

@@ -198,7 +198,8 @@ tl::expected<Normalized, RequestError> Normalizer::Scratch::Build(const RequestC
     if (merged_bytes > limits.max_merged_bytes) {
       return tl::make_unexpected(
           RequestError{kBadRequest, "payload_too_large",
-                       fmt::format("With the batch's context in each event it exceeds {} bytes",
+                       fmt::format("Exceed payload limit: with the batch's context in each event "
+                                   "there are more than {} bytes",
                                    limits.max_merged_bytes)});
     }
   }

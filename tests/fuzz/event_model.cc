@@ -233,9 +233,12 @@ Expected Expect(const json& item, const json& sent_at, Route route, const Option
   }
   const json& tenant = At(item, "tenantId");
   if (options.service_key && !tenant.is_null()) {
-    expected.to = tenant.is_string() ? options.Find(tenant.get<std::string>()) : nullptr;
+    const bool is_name = tenant.is_string() || tenant.is_number();
+    // Find tells tenants by their first letter, and numbers have none.
+    const std::string name = tenant.is_string() ? tenant.get<std::string>() : "1";
+    expected.to = is_name ? options.Find(name) : nullptr;
     if (expected.to == nullptr) {
-      if (!options.ignore_unknown) expected.code = "tenant_unknown";
+      if (!options.ignore_unknown || !is_name) expected.code = "tenant_unknown";
       return expected;
     }
   }

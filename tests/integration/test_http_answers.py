@@ -232,8 +232,9 @@ def test_unsupported_encodings(gateway):
 
 
 def test_short_of_memory_it_refuses_before_the_body(new_gateway):
-    gateway = new_gateway(ingest={"max_process_memory": "1MiB"}).start()
+    gateway = new_gateway(ingest={"max_process_memory": "1MiB"}).launch()
     gateway.process.wait_for_log(event="memory_refusing")
+    assert gateway.admin("/readyz").status == 503
     body = json.dumps(EVENT).encode()
     request = harness.post_bytes("/v1/track", body, harness.ingest_key("acme"))
     raw = harness.Raw(gateway.ingest_port)
@@ -245,7 +246,9 @@ def test_short_of_memory_it_refuses_before_the_body(new_gateway):
     assert raw.answer()[0] == 503
     raw.close()
     assert int(post(gateway, EVENT).headers["retry-after"]) >= 1
-    assert gateway.metrics().total("events_accepted_total") == 0
+    metrics = gateway.metrics()
+    assert metrics.total("events_accepted_total") == 0
+    assert metrics.with_label("ingest_shed_requests_total", 'reason="memory"') == 3
 
 
 @pytest.mark.parametrize("key", [None, harness.ingest_key("acme")], ids=["no key", "one tenant"])

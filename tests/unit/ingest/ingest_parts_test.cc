@@ -260,7 +260,7 @@ TEST(Admission, ABodyThatGrowsTakesWhatItMisses) {
 
 TEST(Admission, RefusesWhileNothingCanBeStoredAndWhileDraining) {
   std::optional<Admission::Refusal> problem =
-      Admission::Refusal{"storage_unavailable", "disk full"};
+      Admission::Refusal{"storage_unavailable", "disk", "disk full"};
   Admission admission(1'000, [&] { return problem; });
   EXPECT_STREQ(admission.TryReserve(kTenant, 1)->code, "storage_unavailable");
   EXPECT_EQ(admission.TryReserve(kTenant, 1)->message, "disk full");

@@ -97,6 +97,25 @@ TEST(Tenants, AnEventWithoutATenantIsRefusedAlone) {
   EXPECT_EQ(out.rejected[4].event.find("tenantId"), std::string::npos);
 }
 
+TEST(Tenants, ATenantIdMayComeAsANumberAndAsNothingElse) {
+  const Destination numbered{.slot = 1};
+  const TenantResolver by_number = [&](std::string_view id) {
+    return id == "42" ? &numbered : nullptr;
+  };
+  RequestContext request = TestRequest();
+  request.tenant_of = &by_number;
+  request.ignore_unknown_tenant = true;
+  const auto out = NormalizeAs(request, Route::kBatch,
+                               R"({"batch":[)" + Item(R"(,"tenantId":42)", 1) + "," +
+                                   Item(R"(,"tenantId":true)", 2) + "," +
+                                   Item(R"(,"tenantId":["42"])", 3) + "]}");
+  ASSERT_TRUE(out);
+  ASSERT_EQ(out->elsewhere.size(), 1U);
+  EXPECT_EQ(out->elsewhere[0].events.count(), 1U);
+  ASSERT_EQ(out->rejected.size(), 2U) << "rubbish is no tenant that nobody configured";
+  EXPECT_EQ(out->rejected[0].code, "tenant_unknown");
+}
+
 TEST(Tenants, UnknownOnesMayBePassedOver) {
   RequestContext request = TestRequest();
   request.own = nullptr;
