@@ -35,8 +35,7 @@ bool ContainsIgnoreCase(std::string_view text, std::string_view part) {
 Split MakeSplit(const IncomingResponse& response) {
   // Whatever stands between us and Segment may answer in any encoding; what is stored and
   // logged of it is text.
-  return Split{response.status,
-               common::RepairUtf8(common::Truncate(response.body, kExcerptBytes))};
+  return Split{response.status, common::RepairUtf8(common::Truncate(response.body, kExcerptBytes))};
 }
 
 Outcome BadRequest(const IncomingResponse& response) {
