@@ -3,6 +3,7 @@
 
 #include <rocksdb/perf_level.h>
 
+#include <bit>
 #include <utility>
 
 #include "common/log.h"
@@ -143,11 +144,16 @@ void Committer::TryToRecover() {
   if (!status.ok()) {
     const bool fatal = status.severity() >= rocksdb::Status::Severity::kFatalError;
     parts_.health.ReportFailure(status.ToString(), fatal);
-    common::log::Warning("queue_still_failing", "the store still refuses writes",
-                         {{"error", status.ToString()}, {"needs_restart", fatal}});
+    // A full disk may stay so for hours: the 1st, 2nd, 4th, … try speaks for the others.
+    if (std::has_single_bit(++failed_probes_)) {
+      common::log::Warning(
+          "queue_still_failing", "the store still refuses writes",
+          {{"error", status.ToString()}, {"tries", failed_probes_}, {"needs_restart", fatal}});
+    }
     return;
   }
   builder_.OnRepaired();
+  failed_probes_ = 0;
   parts_.health.ReportRecovery();
   parts_.metrics.healthy.Set(1);
   common::log::Info("queue_recovered", "the store takes writes again");

@@ -4,6 +4,7 @@
 // Internal to gateway/queue: names RocksDB types.
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 
@@ -59,6 +60,7 @@ class Committer {
   Commit commit_;
   const common::Duration probe_interval_;
   std::chrono::steady_clock::time_point next_probe_;
+  std::uint32_t failed_probes_ = 0;  ///< Since the store failed.
   std::mutex listener_mutex_;
   std::shared_ptr<const pipeline::EventQueue::CommitListener> listener_;
 };
