@@ -73,6 +73,8 @@ Response Refusal(int status, std::string_view code, std::string_view message) {
   return response;
 }
 
+Response PayloadTooLarge() { return Refusal(400, "payload_too_large", "Exceed payload limit"); }
+
 Response RefusalForNow(int status, std::string_view code, std::string_view message,
                        std::uint32_t retry_after_seconds) {
   Response response = Refusal(status, code, message);

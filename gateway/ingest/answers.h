@@ -25,6 +25,9 @@ common::net::Response StrictRefusal(std::uint64_t events,
 /// (Python needs code and message, Ruby logs error).
 common::net::Response Refusal(int status, std::string_view code, std::string_view message);
 
+/// 400 in Segment's own words, which its clients and their users search for.
+common::net::Response PayloadTooLarge();
+
 /// A refusal that a later attempt may not get: 429 or 503 with Retry-After.
 common::net::Response RefusalForNow(int status, std::string_view code, std::string_view message,
                                     std::uint32_t retry_after_seconds);

@@ -81,7 +81,7 @@ class IngestExchange final : public common::net::HttpExchange {
   std::variant<common::net::ReadBody, Response> Admit(const common::net::RequestHead& head);
   std::uint64_t BodyLimit() const;
 
-  // By the body.
+  // By the body (ingest_body.cc).
   /// The answer, or nothing when the queue gives it later.
   MaybeRefusal Accept(std::string& body, common::net::Responder& respond, Reservation& reservation);
   MaybeRefusal AccountFor(const normalize::Normalized& normalized, std::size_t body_bytes,
@@ -106,6 +106,8 @@ class IngestExchange final : public common::net::HttpExchange {
   // Limits.
   MaybeRefusal Throttle() const;
   Response TooMany(const TrafficLimits::Excess& excess) const;
+  static Response RefuseIdentity(const Identity& identity);
+  static Admission::Account AccountOf(const Identity& identity);
   Response NoRoom(const Admission::Refusal& refusal) const;
   std::uint32_t RetryAfter() const;
 
