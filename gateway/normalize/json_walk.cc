@@ -33,36 +33,36 @@ bool SkipDigits(const char*& p) {
   return true;
 }
 
-/// JSON's number grammar. Sets `huge` when no double can hold the number.
-bool IsNumber(const char* begin, bool& huge) {
+enum class Number { kNone, kOrdinary, kHuge };
+
+/// JSON's number grammar, and whether a double can hold the number.
+Number ReadNumber(const char* begin) {
   const char* p = begin;
   if (*p == '-') ++p;
   if (*p == '0') {
     ++p;
   } else if (!SkipDigits(p)) {
-    return false;
+    return Number::kNone;
   }
   bool doubtful = false;
   if (*p == '.') {
     ++p;
-    if (!SkipDigits(p)) return false;
+    if (!SkipDigits(p)) return Number::kNone;
   }
   if (*p == 'e' || *p == 'E') {
     doubtful = true;
     ++p;
     if (*p == '+' || *p == '-') ++p;
-    if (!SkipDigits(p)) return false;
+    if (!SkipDigits(p)) return Number::kNone;
   }
-  if (!EndsScalar(*p)) return false;
-  if (doubtful || p - begin > kSafeNumberLength) {
-    huge = huge || !std::isfinite(std::strtod(begin, nullptr));
-  }
-  return true;
+  if (!EndsScalar(*p)) return Number::kNone;
+  if (!doubtful && p - begin <= kSafeNumberLength) return Number::kOrdinary;
+  return std::isfinite(std::strtod(begin, nullptr)) ? Number::kOrdinary : Number::kHuge;
 }
 
-/// A literal or a number, and nothing glued to it.
-inline bool IsScalar(const char* p, bool& huge) {
-  if (IsDigit(*p)) return IsNumber(p, huge);
+/// A literal or a number that a double can hold, and nothing glued to it.
+inline bool IsScalar(const char* p) {
+  if (IsDigit(*p)) return ReadNumber(p) == Number::kOrdinary;
   switch (*p) {
     case 't':
       return Is4(p, "true") && EndsScalar(p[4]);
@@ -71,16 +71,16 @@ inline bool IsScalar(const char* p, bool& huge) {
     case 'f':
       return Is4(p + 1, "alse") && EndsScalar(p[5]);
     default:
-      return IsNumber(p, huge);
+      return ReadNumber(p) == Number::kOrdinary;
   }
 }
 
 /// What stands at the end of a run of values that are no containers, or before one.
-enum class RunEnd { kOpens, kCloses, kComma, kFails };
+enum class RunEnd { kOpens, kCloses, kComma, kBadScalar, kFails };
 
 /// At a key, the first or behind a comma: passes members up to a value that is a
 /// container, or the object's end.
-inline RunEnd PassMembers(const char* text, Token& t, bool& huge) {
+inline RunEnd PassMembers(const char* text, Token& t) {
   for (;;) {
     if (text[t[0]] != '"') return RunEnd::kFails;
     if (text[t[1]] != ':') {
@@ -91,7 +91,7 @@ inline RunEnd PassMembers(const char* text, Token& t, bool& huge) {
     const char c = text[*t];
     if (c != '"') {
       if (c == '{' || c == '[') return RunEnd::kOpens;
-      if (!IsScalar(text + *t, huge)) return RunEnd::kFails;
+      if (!IsScalar(text + *t)) return RunEnd::kBadScalar;
     }
     ++t;
     const char next = text[*t];
@@ -105,12 +105,12 @@ inline RunEnd PassMembers(const char* text, Token& t, bool& huge) {
 }
 
 /// The same for an array; at a value.
-inline RunEnd PassElements(const char* text, Token& t, bool& huge) {
+inline RunEnd PassElements(const char* text, Token& t) {
   for (;;) {
     const char c = text[*t];
     if (c != '"') {
       if (c == '{' || c == '[') return RunEnd::kOpens;
-      if (!IsScalar(text + *t, huge)) return RunEnd::kFails;
+      if (!IsScalar(text + *t)) return RunEnd::kBadScalar;
     }
     ++t;
     const char next = text[*t];
@@ -125,8 +125,13 @@ inline RunEnd PassElements(const char* text, Token& t, bool& huge) {
 
 }  // namespace
 
-Token JsonWalker::SkipScalar(Token t) {
-  return IsScalar(text_ + *t, huge_number_) ? t + 1 : Fail(t);
+Token JsonWalker::SkipScalar(Token t) { return IsScalar(text_ + *t) ? t + 1 : SkipHugeNumber(t); }
+
+/// Apart, so that what nearly never comes costs nothing where it does not.
+Token JsonWalker::SkipHugeNumber(Token t) {
+  if (ReadNumber(text_ + *t) != Number::kHuge) return Fail(t);
+  huge_number_ = true;
+  return t + 1;
 }
 
 Token JsonWalker::SkipContainer(Token t, std::uint32_t depth) {
@@ -155,8 +160,16 @@ Token JsonWalker::SkipContainer(Token t, std::uint32_t depth) {
       if (next == ',') end = RunEnd::kComma;
       ++t;
     }
-    end = closer == '}' ? PassMembers(text, t, huge_number_) : PassElements(text, t, huge_number_);
+    end = closer == '}' ? PassMembers(text, t) : PassElements(text, t);
     if (end == RunEnd::kFails) return Fail(t);
+    if (end == RunEnd::kBadScalar) {
+      const Token behind = SkipHugeNumber(t);
+      if (behind == nullptr) return nullptr;
+      const char next = text[*behind];
+      if (next != ',' && next != closer) return Fail(behind);
+      end = next == ',' ? RunEnd::kComma : RunEnd::kCloses;
+      t = behind + 1;
+    }
   }
 }
 

@@ -90,6 +90,8 @@ class JsonWalker {
   std::uint32_t failed_at() const { return failed_at_; }
 
  private:
+  Token SkipHugeNumber(Token t);
+
   const char* text_;
   Token tokens_;
   std::uint32_t max_depth_;

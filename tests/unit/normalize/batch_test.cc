@@ -66,8 +66,9 @@ TEST(Batch, ANumberOutOfRangeRefusesItsEventAlone) {
   for (const std::string& huge :
        {std::string("1e400"), std::string("-1e999"), std::string(400, '9')}) {
     const std::string good = R"({"type":"track","userId":"u","event":"e"})";
-    const std::string bad =
-        R"({"type":"track","userId":"u","event":"e","properties":{"a":[)" + huge + "]}}";
+    const std::string bad = R"({"type":"track","userId":"u","event":"e","x":)" + huge +
+                            R"(,"properties":{"a":[)" + huge + ",1," + huge + R"(],"b":)" + huge +
+                            R"(,"c":{"d":1,"e":)" + huge + "}}}";
     const auto out = NormalizeBody(
         Route::kBatch, R"({"batch":[)" + good + "," + bad + "," + huge + "," + good + "]}");
     ASSERT_TRUE(out) << huge;
