@@ -55,7 +55,10 @@ std::variant<ReadBody, Response> IngestExchange::OnHead(const RequestHead& head)
   permit_ = parts_.cross_origin.Permit(head.header("Origin"));
   target_ = FindTarget(head.path);
   auto verdict = CheckHead(head);
-  if (auto* refusal = std::get_if<Response>(&verdict)) return Finish(std::move(*refusal));
+  if (auto* refusal = std::get_if<Response>(&verdict)) {
+    ForgetCaller();
+    return Finish(std::move(*refusal));
+  }
   return verdict;
 }
 
@@ -74,6 +77,7 @@ void IngestExchange::OnBody(std::string body, Responder respond) {
     reservation.Release();
     respond(Finish(std::move(*answer)));
   }
+  ForgetCaller();
 }
 
 Response IngestExchange::OnProtocolError(int status, std::string_view why) {
@@ -100,12 +104,17 @@ Response IngestExchange::Finish(Response response) {
   if (parts_.cross_origin.varies()) response.headers.emplace_back("Vary", "Origin");
   target_.reset();
   permit_.clear();
-  // An idle connection holds on to no snapshot, and to no key.
+  return response;
+}
+
+/// An idle connection holds on to no snapshot, and to no key. On the connection's thread, and
+/// never in Finish, which the queue's thread runs: the count of a snapshot's holders would
+/// travel between the two at each request.
+void IngestExchange::ForgetCaller() {
   identity_ = {};
   tenants_.reset();
   header_key_.clear();
   body_key_.clear();
-  return response;
 }
 
 // ---- By the header ------------------------------------------------------------------

@@ -68,6 +68,7 @@ class IngestExchange final : public common::net::HttpExchange {
   /// The last touch to every answer: counts it, tells browsers that they may read it, and
   /// turns a pixel's into a picture. The request is over then.
   Response Finish(Response response);
+  void ForgetCaller();
 
   // By the header.
   std::variant<common::net::ReadBody, Response> CheckHead(const common::net::RequestHead& head);
