@@ -164,7 +164,9 @@ void Pump::StartBatch(const schedule::Dispatch& dispatch) {
       {.log = log,
        .from = lanes_.at(log).progress.cursor,
        .max_events = dispatch.max_events,
-       .max_bytes = dispatch.max_bytes - std::min<std::uint64_t>(envelope, dispatch.max_bytes)},
+       .max_bytes = dispatch.max_bytes - std::min<std::uint64_t>(envelope, dispatch.max_bytes),
+       // Whatever Segment says to it, nothing beside it is refused for it.
+       .max_bytes_in_company = kMaxEventBytes},
       [this, log](common::Result<pipeline::ReadBatch> result) {
         // std::function wants a copyable capture.
         auto shared = std::make_shared<common::Result<pipeline::ReadBatch>>(std::move(result));

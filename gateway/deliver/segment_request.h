@@ -8,6 +8,11 @@
 
 namespace gateway::deliver {
 
+/// Segment refuses a batch that holds an event of more bytes, with all that is in it. Our
+/// ingest takes no larger one, but adds `type`, `messageId` and `timestamp` to one without.
+/// Source: contract of the HTTP API, "32 KB per event".
+inline constexpr std::size_t kMaxEventBytes = 32'768;
+
 /// Bytes of a request that are not event texts: {"batch":[],"writeKey":…,"sentAt":…}.
 std::size_t EnvelopeBytes(const pipeline::Tenant& tenant);
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -77,6 +78,8 @@ struct ReadRequest {
   Cursor from;
   std::uint32_t max_events = 0;
   std::uint64_t max_bytes = 0;  ///< Of event texts and commas; the first event always fits.
+  /// An event of more bytes than this is a batch of its own.
+  std::uint64_t max_bytes_in_company = std::numeric_limits<std::uint64_t>::max();
 };
 
 /// A run of consecutive events. `slices` is empty when nothing lies at the cursor yet.

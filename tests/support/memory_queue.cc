@@ -43,8 +43,11 @@ std::uint32_t CountThatFits(const Chunk& chunk, std::uint32_t from, const ReadRe
                             const ReadBatch& batch) {
   const std::uint32_t most = std::min(
       chunk.count() - from, request.max_events - std::min(request.max_events, batch.events));
+  const auto goes_alone = [&](std::uint64_t bytes) { return bytes > request.max_bytes_in_company; };
+  if (batch.events == 1 && goes_alone(batch.bytes)) return 0;
   std::uint32_t n = 0;
   while (n < most) {
+    if (goes_alone(chunk.Span(from + n, 1).size())) return batch.events + n == 0 ? 1 : n;
     const std::uint64_t comma = batch.events > 0 ? 1 : 0;
     const std::uint64_t bytes = batch.bytes + comma + chunk.Span(from, n + 1).size();
     if (bytes > request.max_bytes && batch.events + n > 0) break;

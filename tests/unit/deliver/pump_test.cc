@@ -261,6 +261,26 @@ TEST_F(PumpTest, OnePoisonEventGoesToTheDeadLettersAndTheRestGetsThrough) {
   EXPECT_EQ(Metric("delivery_events_total", "dead"), 1);
 }
 
+TEST_F(PumpTest, AnEventThatGrewPastSegmentsLimitIsSentAlone) {
+  options_.scheduler.max_batch_bytes = 500'000;
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  const auto sized = [](const std::string& id, std::size_t bytes) {
+    std::string text = R"({"messageId":")" + id + R"(","f":""})";
+    return text.insert(text.size() - 2, bytes - text.size(), 'x');
+  };
+  ASSERT_TRUE(queue_.AppendTexts(log,
+                                 {sized("before", 32'768), sized("beside", 50),
+                                  sized("grown", 32'769), sized("after", 32'768)},
+                                 clock_.Wall()));
+  Drain();
+  Pass(1s);
+  EXPECT_EQ(Ids(AnswerStatus(200)), (std::vector<std::string>{"before", "beside"}));
+  EXPECT_EQ(Ids(AnswerStatus(400)), std::vector<std::string>{"grown"});
+  EXPECT_EQ(Ids(AnswerStatus(200)), std::vector<std::string>{"after"});
+  EXPECT_EQ(queue_.State(log).dead, 1U);
+}
+
 TEST_F(PumpTest, AnAnswerThatQuotesTheKeyIsRedactedBeforeItIsCut) {
   const std::string answers[] = {std::string(250, 'x') + "secret-of-acme",
                                  "Authorization: Basic " + common::Base64Encode("secret-of-acme:"),

@@ -121,6 +121,24 @@ TEST_P(EventQueueContract, ReadsStopAtTheirLimits) {
   EXPECT_EQ(Texts(*ReadFrom(0, 2, 2)), Numbered(2, 2));
 }
 
+TEST_P(EventQueueContract, AnEventTooLargeForCompanyIsReadAlone) {
+  ASSERT_TRUE(Append({"large", "a", "b", "large", "large", "c"}));
+  ASSERT_TRUE(Append({"large"}));
+  ASSERT_TRUE(Append({"d"}));
+  std::vector<std::vector<std::string>> batches;
+  ReadRequest request{
+      .log = log_, .max_events = 100, .max_bytes = 1 << 20, .max_bytes_in_company = 4};
+  for (const pipeline::Cursor at :
+       {pipeline::Cursor{0, 0}, {0, 1}, {0, 3}, {0, 4}, {0, 5}, {6, 0}, {7, 0}}) {
+    request.from = at;
+    const auto batch = Read(request);
+    ASSERT_TRUE(batch);
+    batches.push_back(Texts(*batch));
+  }
+  EXPECT_EQ(batches, (std::vector<std::vector<std::string>>{
+                         {"large"}, {"a", "b"}, {"large"}, {"large"}, {"c"}, {"large"}, {"d"}}));
+}
+
 TEST_P(EventQueueContract, NothingAtTheTail) {
   const auto empty = ReadFrom(0, 0);
   ASSERT_TRUE(empty);
