@@ -77,13 +77,13 @@ class Reservation {
   Reservation(Reservation&& other) noexcept
       : admission_(std::exchange(other.admission_, nullptr)),
         account_(other.account_),
-        bytes_(other.bytes_) {}
+        bytes_(std::exchange(other.bytes_, 0)) {}
   Reservation& operator=(Reservation&& other) noexcept {
     if (this != &other) {
       Release();
       admission_ = std::exchange(other.admission_, nullptr);
       account_ = other.account_;
-      bytes_ = other.bytes_;
+      bytes_ = std::exchange(other.bytes_, 0);
     }
     return *this;
   }
@@ -91,7 +91,8 @@ class Reservation {
 
   std::uint64_t bytes() const { return bytes_; }
   void Release() {
-    if (admission_ != nullptr) std::exchange(admission_, nullptr)->Release(account_, bytes_);
+    if (admission_ == nullptr) return;
+    std::exchange(admission_, nullptr)->Release(account_, std::exchange(bytes_, 0));
   }
   /// The request takes another size: reserves what is missing, or gives back what is too
   /// much. After a refusal everything is as before.
@@ -110,9 +111,10 @@ class Reservation {
   std::optional<Admission::Refusal> MoveTo(Admission::Account account) {
     if (admission_ == nullptr || account == account_) return std::nullopt;
     Admission& admission = *admission_;
+    const std::uint64_t bytes = bytes_;
     Release();
-    auto refusal = admission.TryReserve(account, bytes_);
-    if (!refusal) *this = Reservation(admission, account, bytes_);
+    auto refusal = admission.TryReserve(account, bytes);
+    if (!refusal) *this = Reservation(admission, account, bytes);
     return refusal;
   }
 

@@ -59,7 +59,8 @@ IngestMetrics::IngestMetrics(prometheus::Registry& registry)
     ok_[i] = &requests_.Add({{"route", std::string(RouteName(i))}, {"code", "200"}});
   }
 
-  auto& events = Family(registry, "ingest_events_total", "Valid events by type.");
+  auto& events = Family(registry, "ingest_events_total",
+                        "Valid events by type, also those of requests that are then answered 503.");
   for (std::size_t i = 0; i < normalize::kEventTypes; ++i) {
     const auto type = static_cast<normalize::EventType>(i);
     by_type_[i] = &events.Add({{"type", std::string(normalize::EventTypeName(type))}});

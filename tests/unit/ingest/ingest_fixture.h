@@ -7,7 +7,6 @@
 #include <prometheus/registry.h>
 
 #include <algorithm>
-#include <boost/asio/io_context.hpp>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -20,6 +19,7 @@
 
 #include "common/strings.h"
 #include "gateway/ingest/ingest_service.h"
+#include "tests/support/answer_sink.h"
 #include "tests/support/fake_clock.h"
 #include "tests/support/memory_queue.h"
 
@@ -30,15 +30,6 @@ using common::net::RequestHead;
 using common::net::Responder;
 using common::net::Response;
 using Json = nlohmann::json;
-
-class AnswerSink final : public Responder::Sink {
- public:
-  void Answer(Response response) override { answer = std::move(response); }
-  boost::asio::any_io_executor Executor() override { return io.get_executor(); }
-
-  boost::asio::io_context io;
-  std::optional<Response> answer;
-};
 
 class FixedTenants final : public pipeline::TenantView {
  public:
@@ -123,7 +114,7 @@ class IngestServiceTest : public testing::Test {
     std::string body;
     body.reserve(request.body.size() + common::net::kBodyPadding);
     body = request.body;
-    const auto sink = std::make_shared<AnswerSink>();
+    const auto sink = std::make_shared<tests::AnswerSink>();
     exchange->OnBody(std::move(body), Responder(sink));
     EXPECT_TRUE(sink->answer.has_value());
     EXPECT_EQ(admission_.in_flight_bytes(), 0U) << "every answer gives its reservation back";

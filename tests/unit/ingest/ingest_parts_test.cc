@@ -198,6 +198,8 @@ TEST(Admission, BoundsTheBytesInFlightAndGivesThemBack) {
     EXPECT_FALSE(admission.TryReserve(5, 250));
     Reservation first(admission, 5, 250);
     Reservation second = std::move(first);
+    EXPECT_EQ(first.bytes(), 0U);  // NOLINT(bugprone-use-after-move): nothing is held there.
+    EXPECT_EQ(second.bytes(), 250U);
     EXPECT_EQ(admission.in_flight_bytes(), 1'000U);
   }
   EXPECT_EQ(admission.in_flight_bytes(), 750U);

@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 #include <prometheus/registry.h>
 
-#include <boost/asio/io_context.hpp>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "gateway/observe/ledger.h"
 #include "gateway/observe/memory_watch.h"
 #include "gateway/observe/storage_watch.h"
+#include "tests/support/answer_sink.h"
 #include "tests/support/temp_dir.h"
 
 namespace gateway::observe {
@@ -27,15 +27,6 @@ using common::net::Responder;
 using common::net::Response;
 using Json = nlohmann::json;
 
-class AnswerSink final : public Responder::Sink {
- public:
-  void Answer(Response response) override { answer = std::move(response); }
-  boost::asio::any_io_executor Executor() override { return io.get_executor(); }
-
-  boost::asio::io_context io;
-  std::optional<Response> answer;
-};
-
 Response Ask(AdminService& service, const std::string& method, const std::string& path) {
   const auto exchange = service.NewExchange();
   RequestHead head;
@@ -43,7 +34,7 @@ Response Ask(AdminService& service, const std::string& method, const std::string
   head.path = path;
   auto verdict = exchange->OnHead(head);
   if (auto* refusal = std::get_if<Response>(&verdict)) return std::move(*refusal);
-  const auto sink = std::make_shared<AnswerSink>();
+  const auto sink = std::make_shared<tests::AnswerSink>();
   exchange->OnBody("", Responder(sink));
   return sink->answer.value_or(Response{});
 }
