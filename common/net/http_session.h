@@ -56,13 +56,6 @@ class HttpSession final : public SessionBase,
     head_.headers = [this](std::string_view name) { return Headers(name); };
   }
 
-  /// May run on any thread (the last reference can be a Responder's), so it leaves the
-  /// worker alone; Close has taken the session off its list.
-  ~HttpSession() override {
-    state_->stats.connections.fetch_sub(1);
-    state_->Release();
-  }
-
   void Start() override {
     error_code ignored;
     const auto peer = Lowest().remote_endpoint(ignored);
@@ -555,7 +548,9 @@ class HttpSession final : public SessionBase,
     Lowest().close(ignored);
   }
 
-  const std::shared_ptr<ServerState> state_;
+  // A session may end on any thread (the last reference can be a Responder's), so its end
+  // leaves the worker alone; Close has taken it off the worker's list.
+  const Holder state_;
   const std::shared_ptr<Worker> worker_;
   Stream stream_;
   const std::unique_ptr<HttpExchange> exchange_;

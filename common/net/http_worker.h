@@ -11,8 +11,10 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 #include "common/clock.h"
 #include "common/net/http_server.h"
@@ -52,6 +54,24 @@ struct ServerState {
   void Release() {
     if (holders.fetch_sub(1) == 1 && on_empty) on_empty();
   }
+};
+
+/// One session's place among the holders of the state, taken before the session is made. To
+/// be a session's first member: whoever hears that the last holder is gone destroys the
+/// io_contexts, and by then nothing of the session may need one.
+class Holder {
+ public:
+  explicit Holder(std::shared_ptr<ServerState> state) : state_(std::move(state)) {}
+  Holder(const Holder&) = delete;
+  Holder& operator=(const Holder&) = delete;
+  ~Holder() {
+    state_->stats.connections.fetch_sub(1);
+    state_->Release();
+  }
+  ServerState* operator->() const { return state_.get(); }
+
+ private:
+  const std::shared_ptr<ServerState> state_;
 };
 
 /// Deadlines are checked this often: they come late by up to twice this, never early, and

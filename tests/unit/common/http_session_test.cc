@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a connection answers, whatever the pieces in which the bytes come.
+#include "common/net/http_session.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "tests/support/converse.h"
+#include "tests/support/memory_stream.h"
 #include "tests/unit/common/http_server_fixture.h"
 
 namespace common::net {
@@ -179,6 +185,35 @@ TEST(HttpSession, TrailersAreNoHeaders) {
   Answer(service, TestOptions(),
          "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nAuthorization: x\r\n\r\n");
   EXPECT_EQ(key, "");
+}
+
+TEST(HttpSession, IsWhollyGoneWhenTheServerHearsOfIt) {
+  // The server's owner destroys the io_contexts then, which sockets and timers must not outlive.
+  struct Exchange final : HttpExchange {
+    explicit Exchange(bool& gone) : gone(gone) {}
+    ~Exchange() override { gone = true; }
+    std::variant<ReadBody, Response> OnHead(const RequestHead& /*head*/) override { return {}; }
+    void OnBody(std::string /*body*/, Responder /*respond*/) override {}
+    Response OnProtocolError(int /*status*/, std::string_view /*why*/) override { return {}; }
+    bool& gone;
+  };
+  struct Service final : HttpService {
+    std::unique_ptr<HttpExchange> NewExchange() override {
+      return std::make_unique<Exchange>(gone);
+    }
+    bool gone = false;
+  };
+  Service service;
+  boost::asio::io_context io(1);
+  tests::MemoryWire wire;
+  const auto state = std::make_shared<internal::ServerState>();
+  state->service = &service;
+  std::optional<bool> gone_when_told;
+  state->on_empty = [&] { gone_when_told = service.gone; };
+  std::make_shared<internal::HttpSession<tests::MemoryStream>>(
+      state, std::make_shared<internal::Worker>(io), io, wire)
+      .reset();
+  EXPECT_EQ(gone_when_told, true);
 }
 
 }  // namespace
