@@ -46,6 +46,8 @@ struct Response {
   std::vector<std::pair<std::string_view, std::string>> headers;  ///< Names must outlive it.
   bool close = false;  ///< Close the connection after this answer.
   bool reset = false;  ///< Send nothing: reset the connection (fault injection).
+  /// Let go when the answer has been sent, or never will be: what accounts for its memory.
+  std::shared_ptr<void> held = nullptr;
 };
 
 /// Answers one request, once, from any thread. Dropping it unanswered resets the

@@ -471,12 +471,20 @@ class HttpSession final : public SessionBase,
                                      .http10 = http10,
                                      .without_body = head_.method == "HEAD",
                                      .date = worker_->date});
+    held_ = response.held;
     asio::async_write(stream_, asio::buffer(out_),
                       [self = Self(), next](error_code error, std::size_t) {
+                        self->ForgetAnswer();
                         if (self->phase_ == Phase::kClosed) return;
                         if (error) return self->Close();
                         next();
                       });
+  }
+
+  /// An idle connection keeps the memory of a usual answer, not that of a large one.
+  void ForgetAnswer() {
+    held_.reset();
+    if (out_.capacity() > kReadBytes) std::string().swap(out_);
   }
 
   // ---- Ends ------------------------------------------------------------------------
@@ -508,32 +516,28 @@ class HttpSession final : public SessionBase,
     SetDeadline(patience);
     drained_ = buffer_.size();
     buffer_.consume(buffer_.size());
-    // TLS has no half close that clients understand; there the answer says "close".
-    error_code ignored;
-    if constexpr (!kTls) stream_.shutdown(Socket::shutdown_send, ignored);
-    DrainMore();
+    if constexpr (kTls) {
+      // Says that we are done, and fails on what the client still sends.
+      stream_.async_shutdown([self = Self()](error_code) { self->DrainMore(); });
+    } else {
+      error_code ignored;
+      stream_.shutdown(Socket::shutdown_send, ignored);
+      DrainMore();
+    }
   }
 
   void DrainMore() {
-    if (drained_ > state_->options.drain_bytes) return Close();
-    stream_.async_read_some(buffer_.prepare(kReadBytes),
-                            [self = Self()](error_code error, std::size_t n) {
-                              if (error || self->phase_ == Phase::kClosed) return self->Close();
-                              self->drained_ += n;
-                              self->DrainMore();
-                            });
+    if (phase_ == Phase::kClosed || drained_ > state_->options.drain_bytes) return Close();
+    Lowest().async_read_some(buffer_.prepare(kReadBytes),
+                             [self = Self()](error_code error, std::size_t n) {
+                               if (error || self->phase_ == Phase::kClosed) return self->Close();
+                               self->drained_ += n;
+                               self->DrainMore();
+                             });
   }
 
   /// The end after a last answer; requests that follow it are not taken up.
-  void Finish() {
-    if constexpr (kTls) {
-      phase_ = Phase::kDrain;
-      SetDeadline(kLinger);  // A peer may never answer close_notify.
-      stream_.async_shutdown([self = Self()](error_code) { self->Close(); });
-    } else {
-      Drain(kLinger);
-    }
-  }
+  void Finish() { Drain(kLinger); }
 
   void Reset() {
     error_code ignored;
@@ -571,6 +575,7 @@ class HttpSession final : public SessionBase,
   RequestHead head_;
   std::string body_;
   std::string out_;
+  std::shared_ptr<void> held_;
 };
 
 }  // namespace common::net::internal

@@ -25,7 +25,7 @@ std::optional<Admission::Refusal> Admission::Take(Account account, std::uint64_t
   const bool reserved = in_flight_.With([&](InFlight& in_flight) {
     const auto it = in_flight.by_account.find(account);
     const std::uint64_t own = it == in_flight.by_account.end() ? 0 : it->second;
-    if (in_flight.total + bytes > max_in_flight_bytes_) return false;
+    if (in_flight.total != held && in_flight.total + bytes > max_in_flight_bytes_) return false;
     if (own != held && own + bytes > share) return false;
     in_flight.total += bytes;
     if (bytes != 0) in_flight.by_account[account] = own + bytes;

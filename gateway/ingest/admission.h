@@ -18,7 +18,8 @@ namespace gateway::ingest {
 /// that a refusal costs nothing. Bytes in flight are bounded for all, for one tenant (a
 /// quarter), for requests of service keys that name no tenant in their header (a quarter)
 /// and for all requests that show no key in it (an eighth): a flood, or a crowd that
-/// declares bodies and never sends them, leaves room for the others.
+/// declares bodies and never sends them, leaves room for the others. A request that is alone
+/// is let in whatever its size, or it could be sent again for ever.
 /// Thread-safe.
 class Admission {
  public:

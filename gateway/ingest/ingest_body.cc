@@ -67,7 +67,8 @@ IngestExchange::MaybeRefusal IngestExchange::Accept(std::string& body, Responder
     return parts_.limits.BacklogIsFull(tenant);
   };
   const Recipients recipients(identity_, *tenants_, is_closed);
-  if (target_->purpose == Purpose::kValidate) return AnswerDryRun(recipients);
+  if (target_->purpose == Purpose::kValidate)
+    return AnswerDryRun(recipients, body.size(), reservation);
 
   auto built = scratch_.normalizer.Build(ContextFor(recipients, now));
   if (!built) return RefuseRequest(built.error());
@@ -159,7 +160,9 @@ Response IngestExchange::AnswerTo(const normalize::Normalized& normalized) const
   return PartialSuccess(normalized.count(), normalized.rejected);
 }
 
-IngestExchange::MaybeRefusal IngestExchange::AnswerDryRun(const Recipients& recipients) {
+IngestExchange::MaybeRefusal IngestExchange::AnswerDryRun(const Recipients& recipients,
+                                                          std::size_t body_bytes,
+                                                          Reservation& reservation) {
   DryRun dry_run(recipients);
   const normalize::ItemObserver observer = [&](const normalize::ItemReport& report) {
     dry_run.Add(report);
@@ -170,8 +173,16 @@ IngestExchange::MaybeRefusal IngestExchange::AnswerDryRun(const Recipients& reci
   if (!built) return RefuseRequest(built.error());
   NoteForeignKey(*built);
   const Shares shares = CountShares(*built, recipients.slots());
+  if (const auto excess = parts_.limits.Charge(identity_, recipients, shares, started_)) {
+    return TooMany(*excess);
+  }
   const MaybeRefusal strict = CheckStrictness(*built, recipients, shares);
-  return dry_run.Answer(strict ? strict->status : AnswerTo(*built).status, *built);
+  if (auto refusal = AccountFor(*built, body_bytes, reservation)) return refusal;
+  Response answer = dry_run.Answer(strict ? strict->status : AnswerTo(*built).status, *built);
+  // It is as large as the events, and a client may take its time to read it.
+  if (auto refusal = reservation.Resize(answer.body.size())) return NoRoom(*refusal);
+  answer.held = std::make_shared<Reservation>(std::move(reservation));
+  return answer;
 }
 
 void IngestExchange::NoteForeignKey(normalize::Normalized& normalized) const {

@@ -259,7 +259,11 @@ std::variant<ReadBody, Response> IngestExchange::Admit(const RequestHead& head) 
   if (size > limit) return PayloadTooLarge();
   size = pixel ? pixel_body_.size() : std::min(size, kFirstBodyBytes);
   const Admission::Account account = AccountOf(identity_);
-  if (auto refusal = parts_.admission.TryReserve(account, size)) return NoRoom(*refusal);
+  // Nothing of an SDK's own metrics is stored, so the store's troubles are none of theirs.
+  auto refusal = target_->purpose == Purpose::kSelfMetrics
+                     ? parts_.admission.TryGrow(account, 0, size)
+                     : parts_.admission.TryReserve(account, size);
+  if (refusal) return NoRoom(*refusal);
   reservation_ = Reservation(parts_.admission, account, size);
   return ReadBody{limit};
 }

@@ -90,7 +90,8 @@ class IngestExchange final : public common::net::HttpExchange {
   MaybeRefusal Inflate(std::string& body, Reservation& reservation) const;
   MaybeRefusal Parse(std::string& body);
   MaybeRefusal IdentifyByBody(Reservation& reservation);
-  MaybeRefusal AnswerDryRun(const Recipients& recipients);
+  MaybeRefusal AnswerDryRun(const Recipients& recipients, std::size_t body_bytes,
+                            Reservation& reservation);
   Response AnswerTo(const normalize::Normalized& normalized) const;
   void NoteForeignKey(normalize::Normalized& normalized) const;
   normalize::RequestContext ContextFor(const Recipients& recipients, common::WallTime now);

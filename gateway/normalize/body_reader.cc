@@ -126,9 +126,13 @@ std::optional<RequestError> BodyReader::ReadText(Route route, char* text, std::s
   return may_be_batch ? CheckEnvelope() : std::nullopt;
 }
 
+/// An event may have a member of that name, but its `type` tells it from a batch.
 bool BodyReader::HasBatch() const {
-  return std::ranges::any_of(envelope_fields_,
-                             [](const Field& field) { return field.id == FieldId::kBatch; });
+  KnownFields known;
+  FindKnown(envelope_fields_, known);
+  const Field* batch = Get(known, FieldId::kBatch);
+  if (batch == nullptr) return false;
+  return text_[batch->value.begin] == '[' || Get(known, FieldId::kType) == nullptr;
 }
 
 /// What was read as an envelope is an event.

@@ -7,12 +7,19 @@
 
 namespace gateway::normalize {
 
+namespace {
+
+constexpr std::size_t kUnescapedKept = 64;  // Keys with escapes are rare.
+
+}  // namespace
+
 void ContextMerger::Merge(const char* text, const std::uint32_t* tokens, std::uint32_t item,
                           std::uint32_t envelope, const Change& change, std::string& out) {
   text_ = text;
   tokens_ = tokens;
   members_.clear();
   unescaped_used_ = 0;
+  if (unescaped_.size() > kUnescapedKept) unescaped_.resize(kUnescapedKept);
   MergeObjects(item, envelope, change, out);
 }
 
@@ -31,6 +38,7 @@ void ContextMerger::MergeObjects(std::uint32_t item, std::uint32_t envelope, con
   const std::size_t begin = members_.size();
   const std::size_t end = envelope == kNone ? begin : Collect(envelope);
   if (item != kNone) {
+    if (begin != end) FindWinners(item, begin, end);
     for (JsonMembers mine(text_, tokens_, item); mine.Next();) {
       const std::string_view key = Unescaped(mine.key());
       if (is_dropped(key)) continue;
@@ -41,7 +49,7 @@ void ContextMerger::MergeObjects(std::uint32_t item, std::uint32_t envelope, con
   std::sort(members_.begin() + static_cast<std::ptrdiff_t>(begin), members_.end(),
             [](const Member& a, const Member& b) { return a.span.begin < b.span.begin; });
   for (std::size_t i = begin; i < end; ++i) {
-    if (members_[i].overridden || is_dropped(members_[i].key)) continue;
+    if (members_[i].winner != 0 || is_dropped(members_[i].key)) continue;
     comma();
     out.append(text_ + members_[i].span.begin, members_[i].span.size());
   }
@@ -49,9 +57,16 @@ void ContextMerger::MergeObjects(std::uint32_t item, std::uint32_t envelope, con
   out += '}';
 }
 
-void ContextMerger::MergeMember(const JsonMembers& mine, Member* theirs, std::string& out) {
-  if (theirs != nullptr) theirs->overridden = true;
-  const bool both_objects = theirs != nullptr && text_[mine.value().begin] == '{' &&
+void ContextMerger::FindWinners(std::uint32_t item, std::size_t begin, std::size_t end) {
+  for (JsonMembers mine(text_, tokens_, item); mine.Next();) {
+    Member* theirs = Find(begin, end, Unescaped(mine.key()));
+    if (theirs != nullptr) theirs->winner = mine.value_token();
+  }
+}
+
+void ContextMerger::MergeMember(const JsonMembers& mine, const Member* theirs, std::string& out) {
+  const bool both_objects = theirs != nullptr && theirs->winner == mine.value_token() &&
+                            text_[mine.value().begin] == '{' &&
                             text_[tokens_[theirs->value_token]] == '{';
   if (!both_objects) {
     out.append(text_ + mine.member().begin, mine.member().size());
@@ -67,7 +82,7 @@ void ContextMerger::MergeMember(const JsonMembers& mine, Member* theirs, std::st
 std::size_t ContextMerger::Collect(std::uint32_t object) {
   const auto begin = static_cast<std::ptrdiff_t>(members_.size());
   for (JsonMembers m(text_, tokens_, object); m.Next();) {
-    members_.push_back({Unescaped(m.key()), m.member(), m.value_token(), false});
+    members_.push_back({Unescaped(m.key()), m.member(), m.value_token(), 0});
   }
   std::sort(members_.begin() + begin, members_.end(), [](const Member& a, const Member& b) {
     return a.key != b.key ? a.key < b.key : a.span.begin > b.span.begin;

@@ -273,10 +273,12 @@ void EventWriter::WriteMerged(FieldId id, const Field* mine, std::string& out) {
 void EventWriter::WriteMessageId(Candidate& candidate, std::string& out) {
   const GivenId& id = candidate.message_id;
   const std::string_view scope = candidate.destination->scope;
+  if (id.state == GivenId::State::kUnfit || id.too_long()) {
+    candidate.notes.Add(Note::kMessageIdReplaced);
+  }
   if (!id.usable()) {
-    if (id.state != GivenId::State::kNone) candidate.notes.Add(Note::kMessageIdReplaced);
     AppendMessageId(out, request_->received_at, request_->random);
-  } else if (!scope.empty()) {
+  } else if (!scope.empty() || id.too_long()) {
     scoper_.Append(out, scope, id);
   } else if (id.state == GivenId::State::kText) {
     out += body_.Text(Get(candidate.known, FieldId::kMessageId)->value);  // With its quotes.

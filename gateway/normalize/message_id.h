@@ -24,12 +24,14 @@ struct GivenId {
   };
 
   State state = State::kNone;
-  // Of text and numbers only:
+  // Not of those that are unfit:
   std::string_view raw;    ///< What belongs between the quotes of a JSON string.
   std::string_view value;  ///< The characters it stands for.
 
-  /// Whether it can be kept; otherwise the event gets a generated one.
-  bool usable() const { return state == State::kText || state == State::kNumber; }
+  /// Whether it tells the event from others: it is kept, or gives a shorter one that is the
+  /// same whenever the client tries again. Otherwise the event gets a generated one.
+  bool usable() const { return state != State::kNone && state != State::kUnfit; }
+  bool too_long() const { return state == State::kTooLong; }
 };
 
 /// Sets `id`, in place: a copy would wait for the stores of its parts. `scratch` holds the
@@ -52,6 +54,8 @@ void AppendMessageId(std::string& out, common::WallTime now, common::Random& ran
 ///   <id>~<scope>         when that has at most 99 bytes, else
 ///   sha256:<64 digits>   of the bytes scope, NUL, id (71 bytes).
 ///
+/// The second form is also that of an id with too many characters, scoped or not.
+///
 /// The same pair always gives the same text, so repetitions are still found. Different
 /// pairs give different texts: a scope holds no '~', so the last one separates, and the
 /// second form holds none at all. The hash is cryptographic because clients choose ids,
@@ -68,7 +72,8 @@ class MessageIdScoper {
   MessageIdScoper(const MessageIdScoper&) = delete;
   MessageIdScoper& operator=(const MessageIdScoper&) = delete;
 
-  /// Appends the outgoing id in quotes. `scope` consists of letters, digits, '.', '_', '-'.
+  /// Appends the outgoing id in quotes. `scope` consists of letters, digits, '.', '_', '-'; it
+  /// is empty only for an id that is too long.
   void Append(std::string& out, std::string_view scope, const GivenId& id);
 
  private:

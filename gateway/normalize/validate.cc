@@ -80,14 +80,14 @@ std::optional<Problem> CheckObject(const Field* field, std::string_view code,
   return Problem{code, fmt::format("`{}` must be an object", name)};
 }
 
+/// Of every type: Segment drops an event for either field, also for the one that its type has
+/// no use for.
 std::optional<Problem> CheckPayload(const Candidate& candidate) {
-  const FieldId payload = PayloadField(candidate.type);
-  const Field* field = Get(candidate.known, payload);
-  if (payload == FieldId::kProperties) {
-    return CheckObject(field, "properties_not_object", "properties");
+  if (auto problem = CheckObject(Get(candidate.known, FieldId::kProperties),
+                                 "properties_not_object", "properties")) {
+    return problem;
   }
-  if (payload == FieldId::kTraits) return CheckObject(field, "traits_not_object", "traits");
-  return std::nullopt;
+  return CheckObject(Get(candidate.known, FieldId::kTraits), "traits_not_object", "traits");
 }
 
 std::optional<Problem> CheckName(const Candidate& candidate, FieldId id, std::string_view code,

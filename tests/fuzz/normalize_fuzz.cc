@@ -104,6 +104,19 @@ void CheckShape(const Normalized& out, std::size_t items, const Options& options
   }
 }
 
+/// An event grows by the batch's context once, and by what it gets from us: no repeated key or
+/// nesting makes it more than that.
+void CheckSizes(const Normalized& out, std::size_t body_bytes) {
+  constexpr std::size_t kOwnFields = 1000;
+  const auto check = [&](const EventBlock& block) {
+    for (const std::uint32_t size : block.sizes) {
+      Require(size <= body_bytes + kOwnFields, "an event is no larger than what came");
+    }
+  };
+  check(out.events);
+  for (const auto& block : out.elsewhere) check(block.events);
+}
+
 bool ShouldParse(const json& body, Route route, std::string_view text) {
   if (!body.is_object() || DepthOf(text) > kWide.max_depth) return false;
   if (route != Route::kBatch) return true;
@@ -218,6 +231,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                      .client_ip = options.has_ip ? fuzz::kClientIp : "",
                                      .client_side = options.client_side,
                                      .observer = &observer});
+  if (out) CheckSizes(*out, body.size());
   if (tight) {
     if (out) CheckShape(*out, route == Route::kBatch ? model["batch"].size() : 1, options);
     return 0;

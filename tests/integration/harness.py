@@ -121,6 +121,10 @@ class Process:
     def pid(self):
         return self._popen.pid
 
+    def resident_bytes(self):
+        with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
     def running(self):
         return self._popen.poll() is None
 

@@ -299,3 +299,22 @@ def accepted(gateway):
         return post(gateway, EVENT).status == 200
     except (OSError, harness.http.client.HTTPException):
         return False
+
+
+def test_idle_connections_keep_no_large_answer(gateway):
+    """A dry run of 36 KB may be answered with 4 MB."""
+    body = {"context": {"fill": "x" * 30_000},
+            "batch": [{"type": "track", "userId": "u", "event": "e"}] * 130}
+    clients = [harness.Client(gateway.ingest_port, harness.ingest_key("acme"))
+               for _ in range(60)]
+    try:
+        before = 0
+        for client in clients:
+            answer = client.post("/v1/validate", body)
+            assert answer.status == 200 and len(answer.body) > 3_900_000
+            before = before or gateway.process.resident_bytes()
+        grown = gateway.process.resident_bytes() - before
+        assert grown < 20 * len(answer.body), f"{grown} bytes for {len(clients)} connections"
+    finally:
+        for client in clients:
+            client.close()

@@ -55,8 +55,12 @@ def track_without_properties(world):
 def payloads_are_objects(world):
     for value in ([], "x", 5, True):
         world.refused_event(world.track(properties=value), "properties_not_object")
-    world.refused_event(world.send("/v1/identify", {"userId": "u", "traits": []}),
-                        "traits_not_object")
+        world.refused_event(world.track(traits=value), "traits_not_object")
+        for path in ("/v1/identify", "/v1/alias"):
+            call = {"userId": "u", "previousId": "p"}
+            world.refused_event(world.send(path, {**call, "traits": value}), "traits_not_object")
+            world.refused_event(world.send(path, {**call, "properties": value}),
+                                "properties_not_object")
 
 
 @case(39)

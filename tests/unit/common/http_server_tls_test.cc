@@ -4,6 +4,7 @@
 
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "common/net/http_server.h"
 #include "tests/support/raw_http_client.h"
@@ -43,6 +44,26 @@ TEST(HttpServerTls, EndsInOrderWhenTheAnswerIsTheLast) {
   ASSERT_TRUE(client.Send("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"));
   EXPECT_THAT(client.ReadUntil(""), HasSubstr("Connection: close"));
   EXPECT_TRUE(client.ended_in_order());
+}
+
+TEST(HttpServerTls, EndsInOrderWhenTheHeaderIsRefused) {
+  FakeService service;
+  service.on_head = [](const RequestHead&) -> std::variant<ReadBody, Response> {
+    return Response{.status = 401, .body = "no", .headers = {}};
+  };
+  const CertificateFiles files;
+  const auto certificate = std::move(files.Load().value());
+  RunningServer server(service, TestOptions(), certificate.get());
+  const std::string body(30'000, 'x');
+  for (const bool whole : {true, false}) {  // The server does not wait for what never comes.
+    TlsClient client(server.port());
+    ASSERT_TRUE(client.Handshake());
+    ASSERT_TRUE(
+        client.Send("POST / HTTP/1.1\r\nConnection: close\r\nContent-Length: 30000\r\n\r\n" +
+                    body.substr(0, whole ? body.size() : 10)));
+    EXPECT_THAT(client.ReadUntil(""), HasSubstr("401"));
+    EXPECT_TRUE(client.ended_in_order());
+  }
 }
 
 TEST(HttpServerTls, RefusesASlowBodyAfterTheReadWasCancelled) {

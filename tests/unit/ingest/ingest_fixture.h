@@ -117,8 +117,11 @@ class IngestServiceTest : public testing::Test {
     const auto sink = std::make_shared<tests::AnswerSink>();
     exchange->OnBody(std::move(body), Responder(sink));
     EXPECT_TRUE(sink->answer.has_value());
+    Response answer = std::exchange(sink->answer, std::nullopt).value_or(Response{});
+    held_bytes_ = answer.held == nullptr ? 0 : admission_.in_flight_bytes();
+    answer.held.reset();  // It has been sent.
     EXPECT_EQ(admission_.in_flight_bytes(), 0U) << "every answer gives its reservation back";
-    return sink->answer.value_or(Response{});
+    return answer;
   }
 
   static std::string HeaderOf(const Response& response, std::string_view name) {
@@ -164,7 +167,9 @@ class IngestServiceTest : public testing::Test {
   tests::MemoryQueue queue_;
   FixedTenants view_;
   prometheus::Registry registry_;
-  Admission admission_{100'000'000, [] { return std::nullopt; }};
+  static constexpr std::uint64_t kInFlightBytes = 100'000'000;
+  Admission admission_{kInFlightBytes, [] { return std::nullopt; }};
+  std::uint64_t held_bytes_ = 0;  ///< Of the last answer, until it had been sent.
   std::unique_ptr<IngestService> service_;
 };
 

@@ -249,8 +249,12 @@ TEST(Admission, ABodyThatGrowsTakesWhatItMisses) {
   EXPECT_EQ(admission.in_flight_bytes(), 200U);
   EXPECT_FALSE(reservation.Resize(300)) << "alone it may pass a tenant's quarter";
   ASSERT_TRUE(admission.TryReserve(kTenant, 1));
-  EXPECT_TRUE(reservation.Resize(1'001)) << "and never the whole";
-  EXPECT_EQ(admission.in_flight_bytes(), 300U);
+  EXPECT_FALSE(reservation.Resize(1'001)) << "or the whole, or it would be refused for ever";
+  EXPECT_FALSE(reservation.Resize(300));
+  ASSERT_FALSE(admission.TryReserve(kOther, 100));
+  EXPECT_TRUE(reservation.Resize(901)) << "but not beside another";
+  EXPECT_EQ(admission.in_flight_bytes(), 400U);
+  admission.Release(kOther, 100);
   EXPECT_FALSE(reservation.Resize(50));
   EXPECT_EQ(admission.in_flight_bytes(), 50U);
   ASSERT_FALSE(admission.TryReserve(kTenant, 10));

@@ -229,9 +229,13 @@ TEST_F(IngestServiceTest, WhatABatchGrowsToCountsAsBytesInHand) {
   Admission small(1'500'000, [] { return std::nullopt; });
   prometheus::Registry registry;
   IngestService service(options_, clock_, view_, queue_, small, registry);
-  EXPECT_EQ(SendTo(service, With("/v1/batch", body)).status, 503) << "2 MB is too much";
+  EXPECT_EQ(SendTo(service, With("/v1/batch", body)).status, 200) << "nothing else is in hand";
+  ASSERT_FALSE(small.TryReserve(Admission::kServiceKeys, 100));
+  for (const char* path : {"/v1/batch", "/v1/validate"}) {
+    EXPECT_EQ(SendTo(service, With(path, body)).status, 503) << "2 MB is too much";
+  }
   EXPECT_EQ(SendTo(service, With("/v1/track", Request{}.body)).status, 200);
-  EXPECT_EQ(small.in_flight_bytes(), 0U);
+  EXPECT_EQ(small.in_flight_bytes(), 100U);
 }
 
 TEST_F(IngestServiceTest, AnEmptyBatchIsFineAndStoresNothing) {

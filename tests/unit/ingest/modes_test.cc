@@ -232,6 +232,7 @@ TEST_F(IngestServiceTest, ADryRunTellsWhatWouldHappenAndStoresNothing) {
       {"type":"track","event":"e"}]})");
   const Response response = Send(request);
   EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(held_bytes_, response.body.size()) << "accounted for until it has been sent";
   const Json json = Json::parse(response.body);
   EXPECT_EQ(json.at("would_answer"), 200);
   EXPECT_EQ(json.at("accepted"), 1);
@@ -258,6 +259,21 @@ TEST_F(IngestServiceTest, ADryRunTakesASingleEventAndAKeyInTheBody) {
   const Json json = Json::parse(Send(request).body);
   EXPECT_EQ(json.at("events")[0].at("outcome"), "not_forwarded");
   EXPECT_FALSE(json.at("events")[0].at("event").contains("writeKey"));
+}
+
+TEST_F(IngestServiceTest, ADryRunTellsAnEventWithAMemberBatchFromABatch) {
+  const Json json = Json::parse(
+      Send(With("/v1/validate", R"({"type":"track","userId":"u","event":"e","batch":"x"})")).body);
+  EXPECT_EQ(json.at("events")[0].at("event").at("batch"), "x");
+  EXPECT_EQ(CodeOf(Send(With("/v1/validate", R"({"batch":"x"})"))), "batch_not_array");
+}
+
+TEST_F(IngestServiceTest, ADryRunCountsAgainstTheRate) {
+  Tenant("acme").rate = {.events_per_second = 1, .burst_events = 2};
+  clock_.Advance(1s);
+  const Request dry = With("/v1/validate", R"({"type":"track","userId":"u","event":"e"})");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(Send(dry).status, 200);
+  EXPECT_EQ(CodeOf(Send(dry)), "tenant_rate");
 }
 
 TEST_F(IngestServiceTest, ADryRunOfAStrictTenantSays400) {

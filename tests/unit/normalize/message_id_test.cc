@@ -78,7 +78,13 @@ TEST(ScopedIds, LeaveGeneratedOnesAlone) {
   for (const char* id : {"null", R"("")", "{}", "[]", "true"}) {
     EXPECT_EQ(Outgoing(id, "acme"), kTestId) << id;
   }
-  EXPECT_EQ(Outgoing('"' + std::string(101, 'x') + '"', "acme"), kTestId);
+}
+
+TEST(ScopedIds, AreHashedWhenTheyAreTooLong) {
+  const std::string id = '"' + std::string(101, 'x') + '"';
+  EXPECT_EQ(Outgoing(id, "acme"), Outgoing(id, "acme"));
+  EXPECT_NE(Outgoing(id, "acme"), Outgoing(id, "globex"));
+  EXPECT_EQ(Outgoing(id, "acme").size(), 71u);
 }
 
 constexpr char kIds[] =
