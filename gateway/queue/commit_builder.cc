@@ -53,7 +53,6 @@ void Commit::clear() {
   changes.clear();
   chunks.clear();
   committed.clear();
-  dead_keys.clear();
   events = 0;
   duplicates = 0;
   rejected_evicted = 0;
@@ -274,18 +273,12 @@ void CommitBuilder::AddSettlement(PendingSettle& settle, Commit& commit) {
     settle.refused = Invalid("a finished chunk that is not settled");
     return;
   }
-  if (const auto left = unsettled_dead_.find(settlement.log); left != unsettled_dead_.end()) {
-    for (const std::string& key : left->second) {
-      commit.batch.Delete(store_.family(Family::kDead), key);
-    }
-  }
   for (const Seq first : settlement.finished_chunks) {
     commit.batch.Delete(store_.family(Family::kQueue), EncodeKey(EntryKey{settlement.log, first}));
   }
   for (const DeadLetter& letter : settlement.dead) {
-    std::string key = EncodeKey(EntryKey{settlement.log, NextDeadId()});
-    commit.batch.Put(store_.family(Family::kDead), key, EncodeDeadLetter(letter));
-    commit.dead_keys.emplace_back(settlement.log, std::move(key));
+    commit.batch.Put(store_.family(Family::kDead),
+                     EncodeKey(EntryKey{settlement.log, NextDeadId()}), EncodeDeadLetter(letter));
   }
   MoveCursor(position, settlement.cursor);
   position.dead += settlement.dead.size();
@@ -293,35 +286,9 @@ void CommitBuilder::AddSettlement(PendingSettle& settle, Commit& commit) {
   change->cursor_changed = true;
 }
 
-void CommitBuilder::OnSuccess(const Commit& commit) {
+void CommitBuilder::OnSuccess() {
   rejected_.OnSuccess();
   ids_.OnSuccess();
-  if (unsettled_dead_.empty()) return;
-  for (const LogTable::Change& change : commit.changes) {
-    if (change.cursor_changed) unsettled_dead_.erase(change.log->id);
-  }
-}
-
-void CommitBuilder::OnFailure(const Commit& commit) {
-  for (const auto& [log, chunk] : commit.chunks) {
-    unacknowledged_.push_back(EncodeKey(EntryKey{log, chunk->first}));
-  }
-  rejected_.OnFailure();
-  ids_.OnFailure();
-  for (const auto& [log, key] : commit.dead_keys) unsettled_dead_[log].push_back(key);
-}
-
-void CommitBuilder::BuildRepair(rocksdb::WriteBatch& batch) const {
-  for (const std::string& key : unacknowledged_) batch.Delete(store_.family(Family::kQueue), key);
-  rejected_.AddRepair(batch);
-  ids_.AddRepair(batch);
-  batch.Put(store_.family(Family::kMeta), kVersionKey, EncodeNumber(RocksStore::kFormatVersion));
-}
-
-void CommitBuilder::OnRepaired() {
-  unacknowledged_.clear();
-  rejected_.OnRepaired();
-  ids_.OnRepaired();
 }
 
 }  // namespace gateway::queue

@@ -32,7 +32,6 @@ struct Commit {
   std::vector<LogTable::Change> changes;
   std::vector<std::pair<pipeline::LogId, std::shared_ptr<const pipeline::Chunk>>> chunks;
   std::vector<pipeline::Committed> committed;
-  std::vector<std::pair<pipeline::LogId, std::string>> dead_keys;  ///< Of settlements.
   std::uint64_t events = 0;
   std::uint64_t duplicates = 0;        ///< Events that were accepted before and are not stored.
   std::uint64_t rejected_evicted = 0;  ///< Refused events that this write drops.
@@ -45,13 +44,8 @@ struct Commit {
 /// Turns waiting work into one atomic write: the appends of a log become one record (more
 /// when it would pass max_chunk_bytes), settlements become a cursor record and deletions.
 ///
-/// After a write that failed it is unknown whether it reached the log file, where a later
-/// recovery could find it. The builder therefore remembers what the write would have added
-/// and, before anything else is written, deletes it (Repair): whatever a recovery replays,
-/// it replays the deletion behind it. So a Seq never stands for two events, and without a
-/// crash in between nothing that was refused comes back. What a failed *settlement* did is
-/// true (its events were delivered), so it may come back; only the dead letters that its
-/// repetition writes again are removed, in the write that repeats them.
+/// Nothing in it changes before OnSuccess: after a write that failed, the next Build starts from
+/// where that one did. (RocksStore::Resume sees to it that what failed stays away.)
 ///
 /// For the committer's thread alone.
 class CommitBuilder {
@@ -64,13 +58,8 @@ class CommitBuilder {
   /// an unknown log, a cursor outside the log's pending events.
   void Build(Work& work, Commit& commit);
 
-  void OnSuccess(const Commit& commit);
-  void OnFailure(const Commit& commit);
-
-  /// The write that must succeed before the first commit after a failure. Never empty, so
-  /// that it also proves that the store takes writes.
-  void BuildRepair(rocksdb::WriteBatch& batch) const;
-  void OnRepaired();
+  /// The commit that was built last is on disk.
+  void OnSuccess();
 
   /// Time passes also for logs that receive nothing. True when it had an effect. Cheap: to be
   /// called often.
@@ -103,10 +92,6 @@ class CommitBuilder {
   std::uint64_t last_dead_id_;
   RejectedLedger rejected_;
   IdLedger ids_;
-
-  // Of the failed write.
-  std::vector<std::string> unacknowledged_;  ///< Keys of chunks.
-  std::unordered_map<pipeline::LogId, std::vector<std::string>> unsettled_dead_;
 
   // Scratch space of one Build, kept for its capacity.
   std::unordered_map<pipeline::LogId, std::size_t> staged_;

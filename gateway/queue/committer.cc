@@ -10,14 +10,6 @@
 #include "gateway/queue/rocks_status.h"
 
 namespace gateway::queue {
-namespace {
-
-double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-}  // namespace
-
 Committer::Committer(Parts parts, CommitBuilder builder, common::Duration probe_interval)
     : parts_(parts), builder_(std::move(builder)), probe_interval_(probe_interval) {
   ShowKept();
@@ -37,54 +29,59 @@ void Committer::SetListener(pipeline::EventQueue::CommitListener listener) {
 void Committer::Run() {
   // RocksDB counts each comparison of keys in a variable of the thread; nobody asks for it.
   rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);
-  Work work;
-  while (true) {
-    const auto now = std::chrono::steady_clock::now();
-    // Also when healthy: an error in the background must not wait for the next request.
-    const Intake::Taken taken = parts_.intake.Take(work, now + probe_interval_);
-    if (taken == Intake::Taken::kClosed) return;
-    parts_.metrics.pending_requests.Set(static_cast<double>(parts_.intake.pending_requests()));
-    if (!parts_.health.ok()) TryToRecover();
-    if (builder_.ForgetExpiredIds()) ShowKept();
-    if (taken == Intake::Taken::kWork) CommitWork(work);
-    work.clear();
+  // Also when healthy: an error in the background must not wait for the next request.
+  while (RunOnce(std::chrono::steady_clock::now() + probe_interval_)) {
   }
 }
 
-void Committer::CommitWork(Work& work) {
+bool Committer::RunOnce(std::chrono::steady_clock::time_point deadline) {
+  const Intake::Taken taken = parts_.intake.Take(work_, deadline);
+  if (taken == Intake::Taken::kClosed) return false;
+  parts_.metrics.pending_requests.Set(static_cast<double>(parts_.intake.pending_requests()));
+  if (!parts_.health.ok()) TryToRecover();
+  if (builder_.ForgetExpiredIds()) ShowKept();
+  if (taken == Intake::Taken::kWork) CommitWork();
+  work_.clear();
+  return true;
+}
+
+void Committer::CommitWork() {
   if (!parts_.health.ok()) {
-    Answer(work, common::Fail(common::ErrorCode::kIo, parts_.health.Get().reason));
+    Answer(work_, common::Fail(common::ErrorCode::kIo, parts_.health.Get().reason));
     return;
   }
-  const auto start = std::chrono::steady_clock::now();
+  const common::SteadyTime start = parts_.clock.Steady();
   commit_.clear();
-  builder_.Build(work, commit_);
+  builder_.Build(work_, commit_);
   if (!Write()) {
-    Answer(work, common::Fail(common::ErrorCode::kIo, parts_.health.Get().reason));
+    Answer(work_, common::Fail(common::ErrorCode::kIo, parts_.health.Get().reason));
     return;
   }
   Publish();
-  Answer(work, common::Ok());
+  Answer(work_, common::Ok());
   parts_.metrics.commit_seconds.Observe(SecondsSince(start));
+}
+
+double Committer::SecondsSince(common::SteadyTime start) const {
+  return std::chrono::duration<double>(parts_.clock.Steady() - start).count();
 }
 
 bool Committer::Write() {
   if (commit_.batch.Count() == 0) return true;  // Everything in it was refused.
-  const auto start = std::chrono::steady_clock::now();
+  const common::SteadyTime start = parts_.clock.Steady();
   const rocksdb::Status status = parts_.store.Write(commit_.batch, commit_.sync);
   if (commit_.sync) parts_.metrics.fsync_seconds.Observe(SecondsSince(start));
   if (status.ok()) {
-    builder_.OnSuccess(commit_);
+    builder_.OnSuccess();
     parts_.metrics.commits.Increment();
     return true;
   }
-  builder_.OnFailure(commit_);
   const common::Error error = ToError(status, "write to the store");
   const bool fatal = status.severity() >= rocksdb::Status::Severity::kFatalError;
   parts_.health.ReportFailure(error.message, fatal);
   parts_.metrics.commit_errors.Increment();
   parts_.metrics.healthy.Set(0);
-  next_probe_ = std::chrono::steady_clock::now() + probe_interval_;
+  next_probe_ = parts_.clock.Steady() + probe_interval_;
   common::log::Error("queue_commit_failed", "a commit failed and nothing in it was accepted",
                      {{"error", error.message}, {"events", commit_.events}});
   return false;
@@ -132,15 +129,11 @@ void Committer::Answer(Work& work, const common::Status& status) {
 
 void Committer::TryToRecover() {
   parts_.metrics.healthy.Set(0);
-  const auto now = std::chrono::steady_clock::now();
+  const common::SteadyTime now = parts_.clock.Steady();
   if (now < next_probe_ || parts_.health.Get().needs_restart) return;
   next_probe_ = now + probe_interval_;
   rocksdb::Status status = parts_.store.Resume();
-  if (status.ok()) {
-    rocksdb::WriteBatch repair;
-    builder_.BuildRepair(repair);
-    status = parts_.store.Write(repair, true);
-  }
+  if (status.ok()) status = parts_.store.WriteVersion();
   if (!status.ok()) {
     const bool fatal = status.severity() >= rocksdb::Status::Severity::kFatalError;
     parts_.health.ReportFailure(status.ToString(), fatal);
@@ -152,7 +145,6 @@ void Committer::TryToRecover() {
     }
     return;
   }
-  builder_.OnRepaired();
   failed_probes_ = 0;
   parts_.health.ReportRecovery();
   parts_.metrics.healthy.Set(1);

@@ -36,17 +36,22 @@ class Committer {
     HotTail& hot_tail;
     StoreHealth& health;
     QueueMetrics& metrics;
+    const common::Clock& clock;
   };
 
   Committer(Parts parts, CommitBuilder builder, common::Duration probe_interval);
 
   /// Returns when the intake is closed and everything in it has been answered.
   void Run();
+  /// One commit, or none when nothing comes in before `deadline`. False when there will be
+  /// no more.
+  bool RunOnce(std::chrono::steady_clock::time_point deadline);
 
   void SetListener(pipeline::EventQueue::CommitListener listener);
 
  private:
-  void CommitWork(Work& work);
+  void CommitWork();
+  double SecondsSince(common::SteadyTime start) const;
   bool Write();
   /// Makes the commit visible: hot tail, positions, listener.
   void Publish();
@@ -57,9 +62,10 @@ class Committer {
 
   Parts parts_;
   CommitBuilder builder_;
+  Work work_;
   Commit commit_;
   const common::Duration probe_interval_;
-  std::chrono::steady_clock::time_point next_probe_;
+  common::SteadyTime next_probe_;
   std::uint32_t failed_probes_ = 0;  ///< Since the store failed.
   std::mutex listener_mutex_;
   std::shared_ptr<const pipeline::EventQueue::CommitListener> listener_;

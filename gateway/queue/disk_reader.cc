@@ -143,6 +143,15 @@ void DiskReader::Run() {
   }
 }
 
+void DiskReader::RunOnce() {
+  std::unique_lock lock(mutex_);
+  if (waiting_.empty()) return;
+  Waiting next = std::move(waiting_.front());
+  waiting_.pop_front();
+  lock.unlock();
+  Serve(std::move(next));
+}
+
 void DiskReader::Close() {
   std::deque<Waiting> refused;
   {

@@ -43,6 +43,8 @@ class DiskReader {
   void Submit(pipeline::ReadRequest request, pipeline::EventQueue::ReadDone done);
   /// Returns after Close, when the read at hand is done and the waiting ones are refused.
   void Run();
+  /// Serves one read if one waits.
+  void RunOnce();
   void Close();
 
  private:

@@ -105,12 +105,12 @@ void IdLedger::Put(Staged& staged, const EventId& id, rocksdb::WriteBatch& batch
   const std::int64_t accepted_ms = staged.buckets.Add();
   batch.Put(store_->family(Family::kIds), EncodeKey(IdKey{staged.log, id}),
             EncodeNumber(static_cast<std::uint64_t>(accepted_ms)));
-  staged.ids.push_back(id);
+  staged.adds = true;
 }
 
 void IdLedger::Seal(rocksdb::WriteBatch& batch) {
   for (Staged& staged : staged_) {
-    if (staged.ids.empty() || !staged.buckets.NeedsRecord()) continue;
+    if (!staged.adds || !staged.buckets.NeedsRecord()) continue;
     batch.Put(store_->family(Family::kMeta), EncodeMetaKey(kIdsPrefix, staged.log),
               EncodeIds(staged.buckets.memory()));
     staged.buckets.OnRecorded();
@@ -125,22 +125,6 @@ void IdLedger::OnSuccess() {
     store_->id_cutoffs().Set(staged.log, buckets.memory().forget_before_ms);
   }
   staged_.clear();
-}
-
-void IdLedger::OnFailure() {
-  std::ranges::move(staged_, std::back_inserter(failed_));
-  staged_.clear();
-}
-
-void IdLedger::AddRepair(rocksdb::WriteBatch& batch) const {
-  for (const Staged& failed : failed_) {
-    for (const EventId& id : failed.ids) {
-      batch.Delete(store_->family(Family::kIds), EncodeKey(IdKey{failed.log, id}));
-    }
-    const auto known = logs_.find(failed.log);
-    batch.Put(store_->family(Family::kMeta), EncodeMetaKey(kIdsPrefix, failed.log),
-              EncodeIds(known == logs_.end() ? IdMemory() : known->second.memory()));
-  }
 }
 
 bool IdLedger::Expire(const common::Clock& clock) {

@@ -22,13 +22,11 @@
 namespace gateway::queue {
 
 /// The messageIds that logs remember, so that an event that comes again is not stored
-/// again. An id is in the same write as its event: it is never remembered without it, and
-/// after a write that failed the repair deletes it, so that the client's next attempt is
-/// taken. When the store cannot be asked, an event counts as new: twice is better than
-/// never.
+/// again. An id is in the same write as its event: it is never remembered without it. When
+/// the store cannot be asked, an event counts as new: twice is better than never.
 ///
-/// Between Begin and OnSuccess or OnFailure lies one write. For the committer's thread
-/// alone.
+/// Between Begin and OnSuccess lies one write; without OnSuccess it changed nothing. For the
+/// committer's thread alone.
 class IdLedger {
  public:
   /// Fails when a record cannot be read.
@@ -43,10 +41,6 @@ class IdLedger {
   void Seal(rocksdb::WriteBatch& batch);
 
   void OnSuccess();
-  void OnFailure();
-  /// Deletes the ids that failed writes may have left, and says again what is remembered.
-  void AddRepair(rocksdb::WriteBatch& batch) const;
-  void OnRepaired() { failed_.clear(); }
 
   /// Forgets ids out of their window also in logs that receive nothing. Looks at all logs,
   /// once a minute of `clock`; false when it did not.
@@ -63,7 +57,7 @@ class IdLedger {
   struct Staged {
     pipeline::LogId log = 0;
     IdBuckets buckets;
-    std::vector<pipeline::EventId> ids;  ///< Those that it adds.
+    bool adds = false;  ///< An id at least.
   };
 
   explicit IdLedger(const RocksStore& store) : store_(&store) {}
@@ -79,7 +73,6 @@ class IdLedger {
   common::WallTime last_expiry_;
   bool lookups_fail_ = false;  ///< Logged once until one succeeds.
   std::vector<Staged> staged_;
-  std::vector<Staged> failed_;
 
   // Scratch space, kept for its capacity.
   std::unordered_set<pipeline::EventId, IdHash> seen_;  ///< Of the log staged last.

@@ -50,7 +50,7 @@ void RejectedLedger::Add(LogId log, std::uint64_t id, const pipeline::DeadLetter
   staged.evicted += evicted + (kept ? 0 : 1);
   if (kept) {
     batch.Put(store_->family(Family::kRejected), key, value);
-    staged.ids.push_back(id);
+    staged.adds = true;
   }
   if (evicted > 0) {
     const std::vector<RejectedSegment>& left = staged.segments.segments();
@@ -65,7 +65,7 @@ void RejectedLedger::Seal(rocksdb::WriteBatch& batch) const {
                         EncodeKey(EntryKey{staged.log, staged.evict_from}),
                         EncodeKey(EntryKey{staged.log, staged.evict_to}));
     }
-    if (staged.evict_to == 0 && staged.ids.empty()) continue;
+    if (staged.evict_to == 0 && !staged.adds) continue;
     batch.Put(store_->family(Family::kMeta), EncodeMetaKey(kRejectedPrefix, staged.log),
               EncodeRejected(staged.segments.segments()));
   }
@@ -84,23 +84,6 @@ void RejectedLedger::OnSuccess() {
     kept = std::move(staged.segments);
   }
   staged_.clear();
-}
-
-void RejectedLedger::OnFailure() {
-  std::ranges::move(staged_, std::back_inserter(failed_));
-  staged_.clear();
-}
-
-void RejectedLedger::AddRepair(rocksdb::WriteBatch& batch) const {
-  for (const Staged& failed : failed_) {
-    for (const std::uint64_t id : failed.ids) {
-      batch.Delete(store_->family(Family::kRejected), EncodeKey(EntryKey{failed.log, id}));
-    }
-    const auto kept = logs_.find(failed.log);
-    batch.Put(store_->family(Family::kMeta), EncodeMetaKey(kRejectedPrefix, failed.log),
-              EncodeRejected(kept == logs_.end() ? std::vector<RejectedSegment>()
-                                                 : kept->second.segments()));
-  }
 }
 
 }  // namespace gateway::queue

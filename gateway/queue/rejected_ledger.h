@@ -21,7 +21,8 @@ namespace gateway::queue {
 /// nothing but rubbish cannot fill the disk. What a log keeps is a record in the same write
 /// as the letters and the deletions: it is exact, also after a crash.
 ///
-/// Between Begin and OnSuccess or OnFailure lies one write. For the committer's thread alone.
+/// Between Begin and OnSuccess lies one write; without OnSuccess it changed nothing. For the
+/// committer's thread alone.
 class RejectedLedger {
  public:
   /// Fails when a record cannot be read.
@@ -41,21 +42,15 @@ class RejectedLedger {
   std::uint64_t bytes() const { return bytes_; }
 
   void OnSuccess();
-  void OnFailure();
-  /// Deletes what failed writes may have added, and says again what is kept. The letters
-  /// that such a write dropped may be gone all the same; they were the next to go, and count
-  /// until they do.
-  void AddRepair(rocksdb::WriteBatch& batch) const;
-  void OnRepaired() { failed_.clear(); }
 
  private:
   /// What the write at hand makes of one log.
   struct Staged {
     pipeline::LogId log = 0;
     RejectedSegments segments;
-    std::vector<std::uint64_t> ids;  ///< Of the letters it adds.
-    std::uint64_t evict_from = 0;    ///< The lowest id that may be there.
-    std::uint64_t evict_to = 0;      ///< The lowest id that stays; 0: all stay.
+    bool adds = false;             ///< A letter at least.
+    std::uint64_t evict_from = 0;  ///< The lowest id that may be there.
+    std::uint64_t evict_to = 0;    ///< The lowest id that stays; 0: all stay.
     std::uint64_t evicted = 0;
   };
 
@@ -68,7 +63,6 @@ class RejectedLedger {
   std::unordered_map<pipeline::LogId, RejectedSegments> logs_;
   std::uint64_t bytes_ = 0;
   std::vector<Staged> staged_;
-  std::vector<Staged> failed_;
 };
 
 }  // namespace gateway::queue

@@ -11,6 +11,8 @@
 #include <array>
 #include <utility>
 
+#include "gateway/queue/rocks_log.h"
+
 namespace gateway::queue {
 namespace {
 
@@ -116,7 +118,9 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
   // kAbsoluteConsistency would refuse to open after every kill -9: a torn tail is normal.
   // What lies before the tear was acknowledged and is kept.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  db.track_and_verify_wals_in_manifest = true;  // A log file that is gone is noticed.
+  // Would refuse to open a store whose log file lost bytes, ours included when a failed write
+  // is cut off. The Seqs of each log tell what is missing, and the rest is delivered.
+  db.track_and_verify_wals_in_manifest = false;
   // Families with little traffic pin old log files; this flushes them.
   db.max_total_wal_size = options.max_wal_bytes;
   // One committer writes, so the machinery for many writers only costs.
@@ -126,8 +130,7 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
   db.max_open_files = -1;  // Opening a table again costs more than its descriptor.
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
-  db.max_log_file_size = 8 * kMiB;
-  db.keep_log_file_num = 4;
+  db.info_log = std::make_shared<RocksLog>();
   db.listeners.push_back(std::move(listener));
   return db;
 }

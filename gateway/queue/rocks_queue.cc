@@ -131,7 +131,8 @@ Result<std::unique_ptr<RocksQueue>> RocksQueue::Open(const Options& options,
                        .intake = impl->intake,
                        .hot_tail = impl->hot_tail,
                        .health = impl->health,
-                       .metrics = impl->metrics},
+                       .metrics = impl->metrics,
+                       .clock = clock},
       CommitBuilder(*impl->store, impl->table, clock, options.max_chunk_bytes, *dead_id,
                     std::move(*rejected), std::move(*ids)),
       options.health_probe_interval);
@@ -144,6 +145,10 @@ Result<std::unique_ptr<RocksQueue>> RocksQueue::Open(const Options& options,
 void RocksQueue::RunCommitter() { impl_->committer->Run(); }
 
 void RocksQueue::RunReader() { impl_->reader->Run(); }
+
+void RocksQueue::CommitOnce() { impl_->committer->RunOnce({}); }
+
+void RocksQueue::ReadOnce() { impl_->reader->RunOnce(); }
 
 void RocksQueue::Stop() {
   impl_->reader->Close();

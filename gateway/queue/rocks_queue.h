@@ -57,6 +57,10 @@ class RocksQueue final : public pipeline::EventQueue {
   /// writes, the reader on its reads.
   void RunCommitter();
   void RunReader();
+  /// One turn of each loop on the caller's thread, without waiting: in place of the loops,
+  /// for a test that owns the time.
+  void CommitOnce();
+  void ReadOnce();
   /// Refuses everything new (kUnavailable); what waits is committed and answered, reads
   /// that wait are refused; then both loops return. Does not wait for that.
   void Stop();

@@ -3,6 +3,7 @@
 
 #include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -12,6 +13,7 @@
 
 #include "common/log.h"
 #include "gateway/queue/health_listener.h"
+#include "gateway/queue/log_file.h"
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/stored_records.h"
@@ -106,8 +108,8 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
   if (Status known = store->CheckVersion(); !known) {
     return tl::unexpected(std::move(known.error()));
   }
-  if (Status written = store->WriteVersion(); !written) {
-    return tl::unexpected(std::move(written.error()));
+  if (const rocksdb::Status written = store->WriteVersion(); !written.ok()) {
+    return tl::unexpected(ToError(written, "write to the store in " + options.path));
   }
   return store;
 }
@@ -155,15 +157,10 @@ Status RocksStore::CheckVersion() {
   return common::Ok();
 }
 
-/// At each opening, not only the first: RocksDB's Resume starts a new log file only when
-/// there is something in memory to flush, and the old file must not be written again after
-/// an error (Debian's build aborts).
-Status RocksStore::WriteVersion() {
+rocksdb::Status RocksStore::WriteVersion() {
   rocksdb::WriteBatch batch;
   batch.Put(family(Family::kMeta), kVersionKey, EncodeNumber(kFormatVersion));
-  const rocksdb::Status written = Write(batch, true);
-  if (!written.ok()) return tl::unexpected(ToError(written, "write to the store in " + path_));
-  return common::Ok();
+  return Write(batch, true);
 }
 
 rocksdb::Status RocksStore::Write(rocksdb::WriteBatch& batch, bool sync) {
@@ -176,7 +173,8 @@ rocksdb::Status RocksStore::Write(rocksdb::WriteBatch& batch, bool sync) {
 rocksdb::Status RocksStore::Resume() {
   using Properties = rocksdb::DB::Properties;
   using Severity = rocksdb::Status::Severity;
-  // See WriteVersion: without entries the damaged log file would be used on.
+  // RocksDB starts a new log file only when there is something in memory to flush, and the old
+  // one must not be written again after an error (Debian's build aborts).
   if (Property(Properties::kNumEntriesActiveMemTable) +
           Property(Properties::kNumEntriesImmMemTables) ==
       0) {
@@ -192,7 +190,35 @@ rocksdb::Status RocksStore::Resume() {
     return rocksdb::Status::NoSpace("the disk has " + std::to_string(free) +
                                     " bytes free, recovery needs " + std::to_string(needed));
   }
+  if (rocksdb::Status mended = MendLogFiles(); !mended.ok()) return mended;
   return db_->Resume();
+}
+
+/// A write that failed may be in the log file all the same, whole or in part, and settlements
+/// before it may not have been synced. Resume flushes one family after the other and begins a
+/// new file: a process that died in the midst of it would find a damaged log behind its
+/// tables, which RocksDB does not open, or would replay the failed write into those families
+/// alone that were not flushed. So the write is cut off first, and the rest is synced.
+rocksdb::Status RocksStore::MendLogFiles() {
+  const std::shared_ptr<rocksdb::FileSystem>& files = db_->GetEnv()->GetFileSystem();
+  const rocksdb::IOOptions options;
+  const rocksdb::SequenceNumber written = db_->GetLatestSequenceNumber();
+  std::vector<std::string> names;
+  rocksdb::IOStatus status = files->GetChildren(path_, options, &names, nullptr);
+  for (auto name = names.begin(); status.ok() && name != names.end(); ++name) {
+    if (!name->ends_with(".log")) continue;
+    const std::string path = path_ + "/" + *name;
+    std::string bytes;
+    status = rocksdb::status_to_io_status(rocksdb::ReadFileToString(db_->GetEnv(), path, &bytes));
+    if (!status.ok()) break;
+    const std::uint64_t sound = BytesOfWritesUpTo(written, bytes);
+    std::unique_ptr<rocksdb::FSWritableFile> file;
+    status = files->ReopenWritableFile(path, rocksdb::FileOptions(), &file, nullptr);
+    if (status.ok() && sound < bytes.size()) status = file->Truncate(sound, options, nullptr);
+    if (status.ok()) status = file->Fsync(options, nullptr);
+    if (status.ok()) status = file->Close(options, nullptr);
+  }
+  return status;
 }
 
 rocksdb::Status RocksStore::CompactQueue() {

@@ -56,6 +56,10 @@ class RocksStore {
   /// again can help.
   rocksdb::Status Resume();
 
+  /// A small write, synced. To be made at each opening and after Resume: it shows that the store
+  /// takes writes, and a store that has written nothing since cannot Resume.
+  rocksdb::Status WriteVersion();
+
   /// Rewrites the queue family, so that settled records give their space back. Blocks; needs
   /// room for what is not settled.
   rocksdb::Status CompactQueue();
@@ -76,7 +80,7 @@ class RocksStore {
   RocksStore(std::string path, std::unique_ptr<Lock> lock, StoreHealth& health);
   common::Status OpenDatabase(const Options& options);
   common::Status CheckVersion();
-  common::Status WriteVersion();
+  rocksdb::Status MendLogFiles();
 
   const std::string path_;
   std::unique_ptr<Lock> lock_;  ///< Released last.

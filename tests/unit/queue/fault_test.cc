@@ -38,25 +38,15 @@ class FaultTest : public QueueFixture {
     status.SetRetryable(true);  // As the real file system does.
     return status;
   }
-  /// Appends until it is accepted. The queue probes the disk on its own, every 10 ms.
-  static void AppendWhenRecovered(tests::RunningQueue& queue, pipeline::LogId log,
-                                  const std::string& text) {
+  /// Appends until it is accepted. The queue probes the disk on its own, now and then.
+  void AppendWhenRecovered(tests::RunningQueue& queue, pipeline::LogId log,
+                           const std::string& text) {
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (std::chrono::steady_clock::now() < until) {
+      clock_.Advance(std::chrono::milliseconds(10));
       if (queue.AppendTexts(log, {text})) return;
-      std::this_thread::yield();
     }
     FAIL() << "did not recover: " << queue->health().reason;
-  }
-
-  /// Copies RocksDB's log files as they are now into a directory of their own.
-  static std::string KeepLogFiles(const std::string& path) {
-    std::string logs = path + "-logs";
-    std::filesystem::create_directory(logs);
-    for (const auto& entry : std::filesystem::directory_iterator(path)) {
-      if (entry.path().extension() == ".log") std::filesystem::copy(entry.path(), logs);
-    }
-    return logs;
   }
 
   std::shared_ptr<tests::FaultFileSystem> disk_;
@@ -145,14 +135,11 @@ TEST_F(FaultTest, SeqsOfARefusedCommitNeverMixWithLaterOnes) {
     }
     disk_->Fail(Op::kSync, ".log", NoSpace());
     ASSERT_FALSE(queue->AppendTexts(log, {"refused 1", "refused 2", "refused 3"}));
-    const std::string logs = KeepLogFiles(options.path);
     disk_->Heal();
     AppendWhenRecovered(*queue, log, "after");
     Options killed = options;
     killed.path += "-killed";
     std::filesystem::copy(options.path, killed.path);
-    // Killed before the log file of the failure was removed.
-    std::filesystem::copy(logs, killed.path, std::filesystem::copy_options::skip_existing);
     auto after = Open(killed);
     EXPECT_EQ((*after)->State(log)->tail, 2U);
     EXPECT_EQ(Pending(*after, log), (std::vector<std::string>{"before", "after"}));
@@ -171,12 +158,10 @@ TEST_F(FaultTest, RefusedSettlementIsRepeatedWithoutDoubleDeadLetters) {
   EXPECT_EQ(refused.error().code, ErrorCode::kIo);
   EXPECT_EQ((*queue)->State(log)->cursor, pipeline::Cursor{});
   EXPECT_EQ(Pending(*queue, log), Numbered(0, 3));
-  const std::string logs = KeepLogFiles(path());
   disk_->Heal();
   AppendWhenRecovered(*queue, log, "e3");
   ASSERT_TRUE(queue->Settle(settlement));
   queue.reset();
-  std::filesystem::copy(logs, path(), std::filesystem::copy_options::skip_existing);
   queue = Open();
   EXPECT_EQ((*queue)->ReadDeadLetters(log, 0, 10)->size(), 1U);
   EXPECT_EQ((*queue)->State(log)->dead, 1U);
@@ -193,13 +178,10 @@ TEST_F(FaultTest, RefusedEventsOfAFailedCommitDoNotCount) {
   const double bytes = Metric("queue_rejected_bytes");
   disk_->Fail(Op::kSync, ".log", NoSpace());
   ASSERT_FALSE(reject("refused"));
-  const std::string logs = KeepLogFiles(path());
   disk_->Heal();
   AppendWhenRecovered(*queue, log, "after");
   EXPECT_EQ(Metric("queue_rejected_bytes"), bytes);
   queue.reset();
-  // Killed before the log file of the failure was removed.
-  std::filesystem::copy(logs, path(), std::filesystem::copy_options::skip_existing);
   queue = Open();
   EXPECT_EQ(Metric("queue_rejected_bytes"), bytes);
   const auto letters = (*queue)->ReadDeadLetters(log, 0, 10);
@@ -220,15 +202,12 @@ TEST_F(FaultTest, IdsOfAFailedCommitAreForgottenSoThatTheRetryIsTaken) {
     }
     disk_->Fail(Op::kSync, ".log", NoSpace());
     ASSERT_FALSE(queue->Append(WithIds(log, clock_.Wall(), {2, 3, 4})));
-    const std::string logs = KeepLogFiles(options.path);
     disk_->Heal();
     AppendWhenRecovered(*queue, log, "between");
     EXPECT_EQ(Metric("queue_remembered_ids"), 2);
     Options killed = options;
     killed.path += "-killed";
     std::filesystem::copy(options.path, killed.path);
-    // Killed before the log file of the failure was removed.
-    std::filesystem::copy(logs, killed.path, std::filesystem::copy_options::skip_existing);
     const std::vector<std::string> expected{"e1", "e2", "between", "e3", "e4"};
     for (const Options& where : {options, killed}) {
       if (where.path == killed.path) queue = Open(killed);
@@ -261,6 +240,7 @@ TEST_F(FaultTest, IdOfAFailedCommitComesBackOnlyWithItsEvent) {
     disk_->Heal();
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!(*queue)->health().ok && std::chrono::steady_clock::now() < until) {
+      clock_.Advance(std::chrono::milliseconds(10));
       std::this_thread::yield();
     }
     ASSERT_TRUE((*queue)->health().ok);
@@ -303,6 +283,7 @@ TEST_F(FaultTest, FailureDuringRecoveryAsksForARestart) {
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!(*queue)->health().needs_restart && std::chrono::steady_clock::now() < until) {
     EXPECT_FALSE(queue->AppendTexts(log, {"refused"}));
+    clock_.Advance(std::chrono::milliseconds(10));
   }
   EXPECT_TRUE((*queue)->health().needs_restart);
   disk_->Heal();
