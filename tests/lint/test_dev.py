@@ -28,7 +28,7 @@ def test_alone_it_lists_every_verb():
     result = run(DEV)
     assert result.returncode == 0
     verbs = set(re.findall(r"^cmd_(\w+)\(\)", script(), flags=re.M))
-    assert {"run", "test", "build", "check", "bench", "fuzz", "fmt", "lint", "clean"} <= verbs
+    assert {"run", "test", "build", "check", "bench", "fuzz", "simulate", "fmt", "lint", "clean"} <= verbs
     for verb in verbs:
         assert re.search(rf"^  {verb}\b", result.stdout, flags=re.M), verb
 
