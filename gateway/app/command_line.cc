@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "gateway/app/application.h"
 #include "gateway/app/file_checks.h"
+#include "gateway/app/queue_command.h"
 #include "gateway/app/sandbox_command.h"
 #include "gateway/config/load.h"
 #include "gateway/config/reference.h"
@@ -77,6 +78,7 @@ int RunCommandLine(int argc, char** argv) {
   });
 
   AddSandboxCommand(app, status);
+  AddQueueCommand(app, status);
 
   app.add_subcommand("config-reference", "Print docs/configuration.md")->callback([] {
     fmt::print("{}", config::RenderReference());

@@ -134,6 +134,19 @@ common::Result<std::shared_ptr<const Chunk>> DecodeChunk(LogId log, Seq first,
   return chunk;
 }
 
+std::vector<std::string_view> SalvageTexts(std::string_view storage) {
+  if (storage.size() < kChunkHeaderBytes) return {};
+  const auto count = ReadLittleEndian<std::uint32_t>(storage.data() + kCountOffset);
+  if (count == 0 || (storage.size() - kChunkHeaderBytes) / 4 < count) return {};
+  Chunk chunk;
+  chunk.storage = std::string(storage);
+  if (!ReadSizes(chunk, count)) return {};
+  chunk.events = storage.substr(kChunkHeaderBytes + 4 * std::size_t{count});
+  std::vector<std::string_view> texts;
+  for (std::uint32_t i = 0; i < count; ++i) texts.push_back(chunk.Span(i, 1));
+  return texts;
+}
+
 std::uint32_t GuessChunkCount(std::string_view storage) {
   if (storage.size() < kChunkHeaderBytes) return 1;
   const auto count = ReadLittleEndian<std::uint32_t>(storage.data() + kCountOffset);

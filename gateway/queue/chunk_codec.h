@@ -6,6 +6,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "common/clock.h"
 #include "common/result.h"
@@ -38,6 +40,10 @@ std::shared_ptr<const pipeline::Chunk> EncodeChunk(pipeline::LogId log, pipeline
 common::Result<std::shared_ptr<const pipeline::Chunk>> DecodeChunk(pipeline::LogId log,
                                                                    pipeline::Seq first,
                                                                    std::string storage);
+
+/// The texts in a damaged record, by its sizes, whether or not they are what they were; none when
+/// the sizes do not add up. Views into `storage`.
+std::vector<std::string_view> SalvageTexts(std::string_view storage);
 
 /// How many events a damaged record claims to hold when that is believable, else 1. Only
 /// for the last record of a log, behind which no other key tells.

@@ -102,7 +102,7 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
                     locked.ToString() + ")");
   }
   std::unique_ptr<RocksStore> store(new RocksStore(options.path, std::move(lock), health));
-  if (Status opened = store->OpenDatabase(options); !opened) {
+  if (Status opened = store->OpenDatabase(options, Mode::kWrite); !opened) {
     return tl::unexpected(std::move(opened.error()));
   }
   if (Status known = store->CheckVersion(); !known) {
@@ -114,7 +114,23 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
   return store;
 }
 
-Status RocksStore::OpenDatabase(const Options& options) {
+Result<std::unique_ptr<RocksStore>> RocksStore::OpenToRead(const Options& options,
+                                                           StoreHealth& health) {
+  if (!rocksdb::Env::Default()->FileExists(options.path + "/CURRENT").ok()) {
+    return Fail(ErrorCode::kNotFound, "there is no event store in " + options.path +
+                                          ": name the directory that storage.path names");
+  }
+  std::unique_ptr<RocksStore> store(new RocksStore(options.path, std::make_unique<Lock>(), health));
+  if (Status opened = store->OpenDatabase(options, Mode::kRead); !opened) {
+    return tl::unexpected(std::move(opened.error()));
+  }
+  if (Status known = store->CheckVersion(); !known) {
+    return tl::unexpected(std::move(known.error()));
+  }
+  return store;
+}
+
+Status RocksStore::OpenDatabase(const Options& options, Mode mode) {
   const rocksdb::DBOptions db_options =
       MakeDbOptions(options, std::make_shared<HealthListener>(health_));
   std::vector<rocksdb::ColumnFamilyDescriptor> wanted =
@@ -129,7 +145,10 @@ Status RocksStore::OpenDatabase(const Options& options) {
   }
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::Open(db_options, options.path, wanted, &handles, &db);
+  const rocksdb::Status opened =
+      mode == Mode::kWrite
+          ? rocksdb::DB::Open(db_options, options.path, wanted, &handles, &db)
+          : rocksdb::DB::OpenForReadOnly(db_options, options.path, wanted, &handles, &db);
   if (!opened.ok()) {
     common::Error error = ToError(opened, "open the store in " + options.path);
     error.message += "; the directory is left as it is: keep it, and see docs/storage-format.md";

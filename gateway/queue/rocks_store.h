@@ -39,6 +39,10 @@ class RocksStore {
   /// version or when RocksDB cannot open it. `health` outlives the store.
   static common::Result<std::unique_ptr<RocksStore>> Open(const Options& options,
                                                           StoreHealth& health);
+  /// The same store, to be read only: nothing in the directory changes, and the process that
+  /// has it open is not disturbed. Shows the moment of the opening. Never call what writes.
+  static common::Result<std::unique_ptr<RocksStore>> OpenToRead(const Options& options,
+                                                                StoreHealth& health);
   ~RocksStore();
   RocksStore(const RocksStore&) = delete;
   RocksStore& operator=(const RocksStore&) = delete;
@@ -78,7 +82,8 @@ class RocksStore {
   struct Lock;
 
   RocksStore(std::string path, std::unique_ptr<Lock> lock, StoreHealth& health);
-  common::Status OpenDatabase(const Options& options);
+  enum class Mode { kWrite, kRead };
+  common::Status OpenDatabase(const Options& options, Mode mode);
   common::Status CheckVersion();
   rocksdb::Status MendLogFiles();
 
