@@ -52,6 +52,15 @@ class Walk {
     return AddToBatch(request_, *chunk, from, read_.batch);
   }
 
+  bool has_events() const { return read_.batch.events > 0; }
+  Seq next() const { return next_; }
+
+  /// What lies before `end` cannot be read.
+  void Skip(Seq end) {
+    CloseDamage(end);
+    if (next_ < end) AddGap(end);
+  }
+
   /// There are no records behind the ones visited, though the log goes on to `tail`.
   void Finish(Seq tail) {
     CloseDamage(tail);
@@ -86,6 +95,29 @@ class Walk {
   std::optional<DamagedRecord> open_;
 };
 
+/// The first Seq of the first record at or behind `from`, or `tail`; nothing when that cannot be
+/// read.
+std::optional<Seq> FirstReadable(const RocksStore& store, pipeline::LogId log, Seq from, Seq tail) {
+  RangeScan scan(store, Family::kQueue, EncodeKey(EntryKey{log, from}), LogUpperBound(log));
+  scan->SeekToFirst();
+  if (!scan->status().ok()) return std::nullopt;
+  if (!scan->Valid()) return tail;
+  const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
+  return key ? std::optional(key->number) : std::nullopt;
+}
+
+/// Where a log can be read again, behind a block of a table that RocksDB cannot read. Costs a
+/// seek for each halving of the way to the tail.
+Seq EndOfUnreadable(const RocksStore& store, pipeline::LogId log, Seq damaged, Seq tail) {
+  Seq bad = damaged;
+  Seq good = tail;
+  while (bad + 1 < good) {
+    const Seq middle = bad + (good - bad) / 2;
+    (FirstReadable(store, log, middle, tail) ? good : bad) = middle;
+  }
+  return FirstReadable(store, log, good, tail).value_or(tail);
+}
+
 common::Error BehindCursor() { return {ErrorCode::kInvalidArgument, "a read behind the cursor"}; }
 
 }  // namespace
@@ -100,15 +132,26 @@ Result<DiskRead> ReadLog(const RocksStore& store, const LogTable& table,
 
   Walk walk(request);
   bool more = true;
-  RangeScan scan(store, Family::kQueue, EncodeKey(EntryKey{request.log, request.from.chunk}),
-                 LogUpperBound(request.log));
-  for (scan->SeekToFirst(); more && scan->Valid(); scan->Next()) {
-    const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
-    if (!key) return Fail(ErrorCode::kDataLoss, "an event record has a key of a wrong length");
-    more = walk.Visit(key->number, scan.value());
+  for (Seq from = request.from.chunk; more && from < tail;) {
+    RangeScan scan(store, Family::kQueue, EncodeKey(EntryKey{request.log, from}),
+                   LogUpperBound(request.log));
+    for (scan->SeekToFirst(); more && scan->Valid(); scan->Next()) {
+      const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
+      if (!key) return Fail(ErrorCode::kDataLoss, "an event record has a key of a wrong length");
+      more = walk.Visit(key->number, scan.value());
+    }
+    if (!more || scan->status().ok()) break;
+    if (!scan->status().IsCorruption()) {
+      return tl::unexpected(ToError(scan->status(), "read events"));
+    }
+    if (walk.has_events()) break;  // Those first; the next read begins at the damage.
+    common::log::Error(
+        "queue_damaged_table", "a part of a table cannot be read",
+        {{"log", request.log}, {"first", walk.next()}, {"error", scan->status().ToString()}});
+    from = EndOfUnreadable(store, request.log, walk.next(), tail);
+    walk.Skip(from);
   }
-  if (!scan->status().ok()) return tl::unexpected(ToError(scan->status(), "read events"));
-  if (more) walk.Finish(tail);
+  if (more && !walk.has_events()) walk.Finish(tail);
 
   DiskRead read = walk.Take();
   if (!read.damage.empty()) {

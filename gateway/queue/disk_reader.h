@@ -24,8 +24,8 @@ struct DiskRead {
 };
 
 /// Reads from the store, starting exactly at the chunk of `request.from`. Records that do
-/// not decode, and Seqs that should be there and are not, come back as damage; the events
-/// behind them are the batch. kDataLoss when RocksDB itself finds a damaged block.
+/// not decode or that RocksDB cannot read, and Seqs that should be there and are not, come back
+/// as damage; the events behind them are the batch.
 common::Result<DiskRead> ReadLog(const RocksStore& store, const LogTable& table,
                                  const pipeline::ReadRequest& request);
 

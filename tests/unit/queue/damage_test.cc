@@ -2,7 +2,14 @@
 //
 // Damaged records go to quarantine, are counted, and the events behind them flow.
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "common/random.h"
 #include "gateway/queue/record_key.h"
 #include "tests/unit/queue/queue_fixture.h"
 
@@ -214,6 +221,58 @@ TEST_F(DamageTest, EventWhoseIdCannotBeReadIsTaken) {
   auto queue = Open();
   ASSERT_TRUE(queue->Append(WithIds(log_, clock_.Wall(), {1, 2})));
   EXPECT_EQ(Pending(*queue, log_), (std::vector<std::string>{"e1", "e2", "e1"}));
+}
+
+TEST_F(DamageTest, ABlockThatCannotBeReadCostsItsEventsAlone) {
+  constexpr std::uint64_t kEvents = 200;
+  std::vector<std::string> texts;
+  common::FastRandom random(7);
+  {
+    auto queue = Open();
+    log_ = (*queue)->OpenLog("acme")->log;
+    for (std::uint64_t i = 0; i < kEvents; ++i) {
+      std::string text = std::to_string(i);
+      while (text.size() < 2'000) text += static_cast<char>('a' + random.Next() % 26);
+      texts.push_back(text);
+      ASSERT_TRUE(queue->AppendTexts(log_, {text}));
+    }
+  }
+  std::string largest;
+  Tamper([&](RocksStore& store) {
+    ASSERT_TRUE(store.db().Flush(rocksdb::FlushOptions(), store.family(Family::kQueue)).ok());
+  });
+  for (const auto& entry : std::filesystem::directory_iterator(path())) {
+    if (entry.path().extension() != ".sst") continue;
+    if (largest.empty() || entry.file_size() > std::filesystem::file_size(largest)) {
+      largest = entry.path();
+    }
+  }
+  {
+    std::fstream table(largest, std::ios::in | std::ios::out | std::ios::binary);
+    table.seekp(static_cast<std::streamoff>(std::filesystem::file_size(largest) / 2));
+    table.put('!');
+  }
+  auto queue = Open(WithoutHotTail());
+  Ranges damaged;
+  std::vector<std::string> read;
+  pipeline::ReadRequest request = From(*(*queue)->State(log_));
+  for (bool more = true; more;) {
+    const auto batch = queue->Read(request);
+    ASSERT_TRUE(batch) << batch.error().message;
+    for (const auto& range : batch->damaged) damaged.push_back(range);
+    for (std::string& text : Texts(*batch)) read.push_back(std::move(text));
+    more = !batch->slices.empty();
+    if (more) request.from = {.chunk = batch->slices.back().chunk->end(), .index = 0};
+  }
+  ASSERT_EQ(damaged.size(), 1U);
+  const auto [first, end] = damaged.front();
+  EXPECT_GT(first, 0U);
+  EXPECT_LT(end, kEvents);
+  EXPECT_LT(end - first, 15U) << "a block of 16 KiB";
+  texts.erase(texts.begin() + static_cast<std::ptrdiff_t>(first),
+              texts.begin() + static_cast<std::ptrdiff_t>(end));
+  EXPECT_EQ(read, texts);
+  EXPECT_EQ(Metric("queue_quarantined_events_total"), static_cast<double>(end - first));
 }
 
 }  // namespace
