@@ -143,6 +143,7 @@ std::vector<std::string_view> SalvageTexts(std::string_view storage) {
   if (!ReadSizes(chunk, count)) return {};
   chunk.events = storage.substr(kChunkHeaderBytes + 4 * std::size_t{count});
   std::vector<std::string_view> texts;
+  texts.reserve(count);
   for (std::uint32_t i = 0; i < count; ++i) texts.push_back(chunk.Span(i, 1));
   return texts;
 }

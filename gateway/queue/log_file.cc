@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/queue/log_file.h"
 
+#include <algorithm>
 #include <boost/crc.hpp>
 #include <cstddef>
 #include <optional>
@@ -57,33 +58,110 @@ std::optional<Fragment> ReadFragment(std::string_view bytes) {
       .part = static_cast<Part>((type - kFirstType) % 4), .header = header, .size = size};
 }
 
+/// Where to look on behind a fragment that is none: where it says it ends, if another is there,
+/// else in the next block.
+std::size_t SkipBroken(std::string_view log_file, std::size_t at) {
+  const std::size_t block_end = std::min(at + kBlock - at % kBlock, log_file.size());
+  const std::string_view rest = log_file.substr(at, block_end - at);
+  if (rest.size() >= kHeader) {
+    const std::size_t size = kHeader + ReadNumber(rest.substr(4), 2);
+    const bool fills = size == rest.size();
+    if (fills || (size < rest.size() && ReadFragment(rest.substr(size)))) return at + size;
+  }
+  return block_end;
+}
+
+/// Hands out the whole writes of a log file, with where each ends, and passes what is broken.
+/// Stops when `visit` says so.
+class Writes {
+ public:
+  explicit Writes(std::string_view log_file) : file_(log_file) {}
+
+  /// False when there is none any more.
+  bool Next() {
+    write_.clear();
+    bool within = false;
+    while (at_ < file_.size()) {
+      const std::size_t left_in_block = kBlock - at_ % kBlock;
+      if (left_in_block < kHeader) {
+        at_ += left_in_block;  // Filled up.
+        continue;
+      }
+      const std::string_view block = file_.substr(at_, left_in_block);
+      const auto fragment = ReadFragment(block);
+      const bool begins =
+          fragment && (fragment->part == Part::kFull || fragment->part == Part::kFirst);
+      if (!fragment || begins == within) {
+        broken_ = true;
+        // A good fragment in a wrong place may be the first of a good write.
+        at_ = fragment && !begins ? at_ + fragment->size : fragment ? at_ : SkipBroken(file_, at_);
+        write_.clear();
+        within = false;
+        continue;
+      }
+      write_ += block.substr(0, fragment->size).substr(fragment->header);
+      at_ += fragment->size;
+      within = fragment->part == Part::kFirst || fragment->part == Part::kMiddle;
+      if (!within) return true;
+    }
+    return false;
+  }
+
+  std::string_view write() const { return write_; }
+  std::size_t end() const { return at_; }
+  /// Whether something broken was passed.
+  bool broken() const { return broken_; }
+
+ private:
+  const std::string_view file_;
+  std::size_t at_ = 0;
+  std::string write_;
+  bool broken_ = false;
+};
+
+void AppendNumber(std::uint64_t number, std::size_t count, std::string& out) {
+  for (std::size_t i = 0; i < count; ++i, number >>= 8U) out += static_cast<char>(number & 0xFFU);
+}
+
+void AppendWrite(std::string_view write, std::string& out) {
+  bool first = true;
+  do {
+    const std::size_t left = kBlock - out.size() % kBlock;
+    if (left < kHeader) {
+      out.append(left, '\0');
+      continue;
+    }
+    const std::string_view text = write.substr(0, left - kHeader);
+    write.remove_prefix(text.size());
+    const Part part = write.empty() ? (first ? Part::kFull : Part::kLast)
+                                    : (first ? Part::kFirst : Part::kMiddle);
+    std::string body(1, static_cast<char>(static_cast<std::uint8_t>(part) + 1));
+    body += text;
+    AppendNumber(Checksum(body), 4, out);
+    AppendNumber(text.size(), 2, out);
+    out += body;
+    first = false;
+  } while (!write.empty() || first);
+}
+
 }  // namespace
 
 std::uint64_t BytesOfWritesUpTo(std::uint64_t sequence, std::string_view log_file) {
   std::size_t sound = 0;
-  bool within = false;
-  std::string number;  // A write begins with its sequence number, which may be cut in two.
-  for (std::size_t at = 0; at < log_file.size();) {
-    const std::size_t left_in_block = kBlock - at % kBlock;
-    if (left_in_block < kHeader) {
-      at += left_in_block;  // Filled up.
-      continue;
-    }
-    const std::string_view block = log_file.substr(at, left_in_block);
-    const auto fragment = ReadFragment(block);
-    if (!fragment) break;
-    const bool begins = fragment->part == Part::kFull || fragment->part == Part::kFirst;
-    if (begins == within) break;
-    if (begins) number.clear();
-    const std::string_view text = block.substr(0, fragment->size).substr(fragment->header);
-    if (number.size() < kSequence) number += text.substr(0, kSequence - number.size());
-    at += fragment->size;
-    within = fragment->part == Part::kFirst || fragment->part == Part::kMiddle;
-    if (within) continue;
-    if (number.size() < kSequence || ReadNumber(number, kSequence) > sequence) break;
-    sound = at;
+  for (Writes writes(log_file); writes.Next() && !writes.broken(); sound = writes.end()) {
+    const std::string_view write = writes.write();
+    if (write.size() < kSequence || ReadNumber(write, kSequence) > sequence) break;
   }
   return sound;
+}
+
+std::optional<std::string> WithoutDamage(std::string_view log_file) {
+  bool writes_behind = false;
+  for (Writes writes(log_file); writes.Next();) writes_behind |= writes.broken();
+  if (!writes_behind) return std::nullopt;
+  std::string whole;
+  for (Writes again(log_file); again.Next();) AppendWrite(again.write(), whole);
+  return whole;
 }
 
 }  // namespace gateway::queue

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace gateway::queue {
@@ -10,5 +12,11 @@ namespace gateway::queue {
 /// one with this sequence number. Behind them lies a later write, or half of one.
 /// Source: RocksDB's wiki, "Write Ahead Log File Format".
 std::uint64_t BytesOfWritesUpTo(std::uint64_t sequence, std::string_view log_file);
+
+/// The file without what is damaged in it, when something is: every whole write, in order, and
+/// nothing else. RocksDB itself would stop at the damage, and drop without a word what lies behind
+/// it. Nothing when the file is sound, or merely ends in something that is no write: so a crash
+/// leaves it, and RocksDB knows whether the next file goes on from there.
+std::optional<std::string> WithoutDamage(std::string_view log_file);
 
 }  // namespace gateway::queue

@@ -46,7 +46,27 @@ Result<Seq> FindTail(const RocksStore& store, LogId log, const pipeline::Cursor&
 
 }  // namespace
 
+namespace {
+
+/// A log whose registration was lost to damage may still have records: its number must not be
+/// given to another tenant.
+Status ReserveIdsInUse(const RocksStore& store, LogTable& table) {
+  for (const Family family : {Family::kQueue, Family::kDead, Family::kRejected}) {
+    RangeScan scan(store, family, "", std::string(32, '\xff'));
+    scan->SeekToLast();
+    if (scan->Valid()) {
+      if (const auto key = DecodeEntryKey(scan.key())) table.ReserveId(key->log);
+    } else if (!scan->status().ok()) {
+      return tl::unexpected(ToError(scan->status(), "find the last log"));
+    }
+  }
+  return common::Ok();
+}
+
+}  // namespace
+
 Status LoadLogs(const RocksStore& store, LogTable& table) {
+  if (Status reserved = ReserveIdsInUse(store, table); !reserved) return reserved;
   std::unordered_map<LogId, LogPosition> positions;
   Status read =
       ForEachLogMeta(store, kCursorPrefix, [&](LogId log, std::string_view value) -> Status {

@@ -34,6 +34,11 @@ std::optional<LogId> LogTable::FindTenant(std::string_view tenant) const {
   return found->second->id;
 }
 
+void LogTable::ReserveId(LogId id) {
+  const std::scoped_lock lock(mutex_);
+  next_id_ = std::max(next_id_, id + 1);
+}
+
 LogId LogTable::TakeNextId() {
   const std::scoped_lock lock(mutex_);
   return next_id_++;

@@ -52,6 +52,8 @@ class LogTable {
 
   void Add(pipeline::LogId id, std::string tenant, LogPosition position);
   std::optional<pipeline::LogId> FindTenant(std::string_view tenant) const;
+  /// Never gives this number, or a lower one, to a new log.
+  void ReserveId(pipeline::LogId id);
   /// The number for a new log: above every one ever seen.
   pipeline::LogId TakeNextId();
 

@@ -128,6 +128,9 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
   db.enable_write_thread_adaptive_yield = false;
   db.max_background_jobs = 2;
   db.max_open_files = -1;  // Opening a table again costs more than its descriptor.
+  // The committer resumes, after it has cut off the failed write. RocksDB's own attempts, in a
+  // thread of theirs, would come before that, and can leave a store that never closes.
+  db.max_bgerror_resume_count = 0;
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
   db.info_log = std::make_shared<RocksLog>();

@@ -101,6 +101,9 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
                     "storage.path of its own (" +
                     locked.ToString() + ")");
   }
+  if (Status repaired = RepairLogFiles(env, options.path); !repaired) {
+    return tl::unexpected(std::move(repaired.error()));
+  }
   std::unique_ptr<RocksStore> store(new RocksStore(options.path, std::move(lock), health));
   if (Status opened = store->OpenDatabase(options, Mode::kWrite); !opened) {
     return tl::unexpected(std::move(opened.error()));
@@ -112,6 +115,47 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
     return tl::unexpected(ToError(written, "write to the store in " + options.path));
   }
   return store;
+}
+
+/// Log files that were damaged (not torn by a crash) lose what is damaged before RocksDB sees
+/// them; it would drop everything behind it. The file as it was is kept beside them. Seqs that are
+/// missing then are found by the reader.
+Status RocksStore::RepairLogFiles(rocksdb::Env* env, const std::string& path) {
+  const auto fail = [&](const rocksdb::Status& status) -> Status {
+    return tl::unexpected(ToError(status, "check the log files in " + path));
+  };
+  std::vector<std::string> names;
+  rocksdb::Status status = env->GetChildren(path, &names);
+  if (!status.ok()) return fail(status);
+  const std::string folder = path + "/";
+  for (const std::string& name : names) {
+    const bool numbered = name.find_first_not_of("0123456789") == name.find(".log");
+    if (!name.ends_with(".log") || !numbered) continue;
+    std::string file = folder;
+    file += name;
+    std::string bytes;
+    status = rocksdb::ReadFileToString(env, file, &bytes);
+    if (!status.ok()) return fail(status);
+    const std::optional<std::string> whole = WithoutDamage(bytes);
+    if (!whole) continue;
+    std::string kept = folder;
+    kept += "damaged-";
+    kept += name;
+    common::log::Error("queue_damaged_log_file",
+                       "a log file of the store is damaged; what is whole in it is used",
+                       {{"file", file},
+                        {"bytes", bytes.size()},
+                        {"whole_bytes", whole->size()},
+                        {"kept_as", kept}});
+    status = rocksdb::WriteStringToFile(env, bytes, kept, true);
+    if (status.ok()) status = rocksdb::WriteStringToFile(env, *whole, file + ".repaired", true);
+    if (status.ok()) status = env->RenameFile(file + ".repaired", file);
+    std::unique_ptr<rocksdb::Directory> directory;
+    if (status.ok()) status = env->NewDirectory(path, &directory);
+    if (status.ok()) status = directory->Fsync();
+    if (!status.ok()) return fail(status);
+  }
+  return common::Ok();
 }
 
 Result<std::unique_ptr<RocksStore>> RocksStore::OpenToRead(const Options& options,

@@ -85,6 +85,7 @@ class RocksStore {
   enum class Mode { kWrite, kRead };
   common::Status OpenDatabase(const Options& options, Mode mode);
   common::Status CheckVersion();
+  static common::Status RepairLogFiles(rocksdb::Env* env, const std::string& path);
   rocksdb::Status MendLogFiles();
 
   const std::string path_;

@@ -2,7 +2,6 @@
 #include "tests/sim/memory_disk.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -285,7 +284,7 @@ IOStatus MemoryDisk::Read(const Inode& inode, const std::string& name, std::uint
   if (const auto failed = FailLocked(Op::kRead, name)) return *failed;
   if (offset >= inode.data.size()) return IOStatus::OK();
   const std::size_t count = std::min<std::size_t>(size, inode.data.size() - offset);
-  std::memcpy(scratch, inode.data.data() + offset, count);
+  inode.data.copy(scratch, count, offset);
   *result = Slice(scratch, count);
   return IOStatus::OK();
 }

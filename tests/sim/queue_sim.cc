@@ -37,7 +37,6 @@ using gateway::pipeline::DeadLetterStage;
 using gateway::pipeline::LogId;
 using gateway::pipeline::LogState;
 using gateway::pipeline::ReadBatch;
-using gateway::pipeline::ReadRequest;
 using gateway::pipeline::Settlement;
 using gateway::queue::RocksQueue;
 using Change = QueueModel::Change;

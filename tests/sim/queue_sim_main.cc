@@ -11,6 +11,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
+#include <exception>
 #include <new>
 #include <string>
 #include <vector>
@@ -89,9 +90,7 @@ int RunMany(std::uint64_t first, std::uint64_t count, std::uint64_t jobs) {
   return ok ? 0 : 1;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int RunCommandLine(int argc, char** argv) {
   CLI::App app{"Simulated lives of the queue: crashes, power cuts and failing disks"};
   std::uint64_t seeds = 200;
   std::uint64_t first = 1;
@@ -111,4 +110,15 @@ int main(int argc, char** argv) {
   PrintCounts(1, counts);
   if (!wrong.empty()) fmt::print(stderr, "seed {}: {}\n", seed, wrong);
   return wrong.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return RunCommandLine(argc, argv);
+  } catch (const std::exception& error) {
+    std::fputs(error.what(), stderr);
+    return 1;
+  }
 }

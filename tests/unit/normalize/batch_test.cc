@@ -66,11 +66,12 @@ TEST(Batch, ANumberOutOfRangeRefusesItsEventAlone) {
   for (const std::string& huge :
        {std::string("1e400"), std::string("-1e999"), std::string(400, '9')}) {
     const std::string good = R"({"type":"track","userId":"u","event":"e"})";
-    const std::string bad = R"({"type":"track","userId":"u","event":"e","x":)" + huge +
-                            R"(,"properties":{"a":[)" + huge + ",1," + huge + R"(],"b":)" + huge +
-                            R"(,"c":{"d":1,"e":)" + huge + "}}}";
+    const std::string bad = fmt::format(
+        R"({{"type":"track","userId":"u","event":"e","x":{0},"properties":{{"a":[{0},1,{0}],"b":{0},)"
+        R"("c":{{"d":1,"e":{0}}}}}}})",
+        huge);
     const auto out = NormalizeBody(
-        Route::kBatch, R"({"batch":[)" + good + "," + bad + "," + huge + "," + good + "]}");
+        Route::kBatch, fmt::format(R"({{"batch":[{0},{1},{2},{0}]}})", good, bad, huge));
     ASSERT_TRUE(out) << huge;
     EXPECT_EQ(out->count(), 2U);
     ASSERT_EQ(out->rejected.size(), 2U);

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -273,6 +275,57 @@ TEST_F(DamageTest, ABlockThatCannotBeReadCostsItsEventsAlone) {
               texts.begin() + static_cast<std::ptrdiff_t>(end));
   EXPECT_EQ(read, texts);
   EXPECT_EQ(Metric("queue_quarantined_events_total"), static_cast<double>(end - first));
+}
+
+TEST_F(DamageTest, ADamagedWriteInTheLogFileCostsItsEventsAlone) {
+  Options killed = WithoutHotTail();
+  killed.path = dir_ / "killed";
+  pipeline::LogId other = 0;
+  {
+    auto queue = Open();
+    log_ = (*queue)->OpenLog("acme")->log;
+    for (int i = 0; i < 10; ++i) {
+      ASSERT_TRUE(queue->AppendTexts(log_, {"event " + std::to_string(i)}));
+    }
+    other = (*queue)->OpenLog("globex")->log;
+    ASSERT_TRUE(queue->AppendTexts(other, {"event of another"}));
+    std::filesystem::copy(path(), killed.path);  // With everything in the log file.
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(killed.path)) {
+    if (entry.path().extension() != ".log") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    const std::size_t at = bytes.find("event 4");
+    if (at == std::string::npos) continue;
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put('E');
+  }
+  auto queue = Open(killed);
+  std::vector<std::string> expected;
+  for (int i = 0; i < 10; ++i) {
+    if (i != 4) expected.push_back("event " + std::to_string(i));
+  }
+  EXPECT_EQ(Pending(*queue, log_), expected);
+  EXPECT_EQ(Pending(*queue, other), std::vector<std::string>{"event of another"});
+  EXPECT_EQ(Metric("queue_quarantined_events_total"), 1);
+  const auto kept = std::ranges::count_if(
+      std::filesystem::directory_iterator(killed.path),
+      [](const auto& entry) { return entry.path().filename().string().starts_with("damaged-"); });
+  EXPECT_EQ(kept, 1) << "the file as it was";
+}
+
+TEST_F(DamageTest, TheNumberOfALogWhoseRegistrationIsLostIsNotGivenAway) {
+  Fill();
+  Tamper([&](RocksStore& store) {
+    rocksdb::WriteBatch batch;
+    batch.Delete(store.family(Family::kMeta), EncodeMetaKey(kLogPrefix, log_));
+    ASSERT_TRUE(store.Write(batch, true).ok());
+  });
+  auto queue = Open();
+  const auto other = (*queue)->OpenLog("globex");
+  ASSERT_TRUE(other);
+  EXPECT_NE(other->log, log_);
+  EXPECT_EQ(other->tail, 0U);
 }
 
 }  // namespace

@@ -83,5 +83,43 @@ TEST(LogFile, TakesAnyBytes) {
   EXPECT_EQ(BytesOfWritesUpTo(1, std::string(100'000, '\0')), 0U);
 }
 
+std::string Flip(std::string bytes, std::size_t at) {
+  bytes[at] = static_cast<char>(bytes[at] ^ 1);
+  return bytes;
+}
+
+TEST(LogFile, WithoutItsDamageHoldsEveryOtherWrite) {
+  const std::vector<std::size_t> sizes{10, 300, 70'000, 20, 40'000, 10, 10};
+  const Written all = Write(sizes);
+  for (std::size_t n = 0; n + 1 < sizes.size(); ++n) {
+    const std::size_t begin = n == 0 ? 0 : all.ends[n - 1];
+    for (const std::size_t at : {begin, begin + 8, (begin + all.ends[n]) / 2, all.ends[n] - 1}) {
+      const auto whole = WithoutDamage(Flip(all.bytes, at));
+      ASSERT_TRUE(whole) << n << " at " << at;
+      EXPECT_EQ(WithoutDamage(*whole), std::nullopt) << "sound";
+      EXPECT_EQ(BytesOfWritesUpTo(n, *whole), begin) << "what came before is as it was";
+      EXPECT_EQ(BytesOfWritesUpTo(1'000, *whole), whole->size());
+      // As large as it would be without that write, but for how the others fall into blocks.
+      const std::size_t gone = all.ends[n] - begin;
+      EXPECT_NEAR(static_cast<double>(whole->size()), static_cast<double>(all.bytes.size() - gone),
+                  40)
+          << n << " at " << at;
+    }
+  }
+}
+
+TEST(LogFile, WhatIsSoundOrMerelyTornIsLeftAlone) {
+  const Written all = Write({10, 70'000, 10});
+  EXPECT_EQ(WithoutDamage(all.bytes), std::nullopt);
+  EXPECT_EQ(WithoutDamage(all.bytes + std::string(50'000, '\0')), std::nullopt);
+  EXPECT_EQ(WithoutDamage(""), std::nullopt);
+  for (const std::size_t cut : {1UL, 20UL, 35'000UL}) {
+    const std::string torn = all.bytes.substr(0, all.bytes.size() - cut);
+    EXPECT_EQ(WithoutDamage(torn), std::nullopt) << cut;
+    EXPECT_EQ(WithoutDamage(torn + std::string(50'000, '\0')), std::nullopt) << cut;
+  }
+  EXPECT_EQ(WithoutDamage(Flip(all.bytes, all.bytes.size() - 3)), std::nullopt) << "the last write";
+}
+
 }  // namespace
 }  // namespace gateway::queue
