@@ -67,8 +67,9 @@ IngestExchange::MaybeRefusal IngestExchange::Accept(std::string& body, Responder
     return parts_.limits.BacklogIsFull(tenant);
   };
   const Recipients recipients(identity_, *tenants_, is_closed);
-  if (target_->purpose == Purpose::kValidate)
+  if (target_->purpose == Purpose::kValidate) {
     return AnswerDryRun(recipients, body.size(), reservation);
+  }
 
   auto built = scratch_.normalizer.Build(ContextFor(recipients, now));
   if (!built) return RefuseRequest(built.error());

@@ -71,8 +71,7 @@ std::size_t SkipBroken(std::string_view log_file, std::size_t at) {
   return block_end;
 }
 
-/// Hands out the whole writes of a log file, with where each ends, and passes what is broken.
-/// Stops when `visit` says so.
+/// The whole writes of a log file, one after the other; what is broken is passed over.
 class Writes {
  public:
   explicit Writes(std::string_view log_file) : file_(log_file) {}
@@ -93,8 +92,12 @@ class Writes {
           fragment && (fragment->part == Part::kFull || fragment->part == Part::kFirst);
       if (!fragment || begins == within) {
         broken_ = true;
-        // A good fragment in a wrong place may be the first of a good write.
-        at_ = fragment && !begins ? at_ + fragment->size : fragment ? at_ : SkipBroken(file_, at_);
+        // A beginning in the middle of a write is looked at again: it may be that of a whole one.
+        if (!fragment) {
+          at_ = SkipBroken(file_, at_);
+        } else if (!begins) {
+          at_ += fragment->size;
+        }
         write_.clear();
         within = false;
         continue;

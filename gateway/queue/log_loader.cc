@@ -44,10 +44,6 @@ Result<Seq> FindTail(const RocksStore& store, LogId log, const pipeline::Cursor&
   return std::max(cursor.next(), end);
 }
 
-}  // namespace
-
-namespace {
-
 /// A log whose registration was lost to damage may still have records: its number must not be
 /// given to another tenant.
 Status ReserveIdsInUse(const RocksStore& store, LogTable& table) {
@@ -56,7 +52,7 @@ Status ReserveIdsInUse(const RocksStore& store, LogTable& table) {
     scan->SeekToLast();
     if (scan->Valid()) {
       if (const auto key = DecodeEntryKey(scan.key())) table.ReserveId(key->log);
-    } else if (!scan->status().ok()) {
+    } else if (!scan->status().ok() && !scan->status().IsCorruption()) {
       return tl::unexpected(ToError(scan->status(), "find the last log"));
     }
   }

@@ -206,6 +206,12 @@ OfflineQueue::Verdict OfflineQueue::Verify(const Progress& progress) const {
   };
   const rocksdb::Status tables = impl_->store->db().VerifyChecksum();
   if (!tables.ok()) complain("a table of the store is damaged: " + tables.ToString());
+  for (const std::string& name : impl_->store->DamagedLogFiles()) {
+    complain(
+        fmt::format("log file {} is damaged: a gateway that opens the store saves what lies "
+                    "behind the damage, which is not counted here",
+                    name));
+  }
   auto kept = impl_->CountKept();
   if (!kept) complain(kept.error().message);
   for (const LogState& state : impl_->table.States()) {

@@ -38,6 +38,11 @@ struct RocksStore::Lock {
 
 namespace {
 
+/// One of RocksDB's; not one that was kept because it was damaged.
+bool IsLogFile(std::string_view name) {
+  return name.ends_with(".log") && name.find_first_not_of("0123456789") == name.size() - 4;
+}
+
 Status MakeDirectory(rocksdb::Env* env, const std::string& path) {
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   std::error_code error;
@@ -129,8 +134,7 @@ Status RocksStore::RepairLogFiles(rocksdb::Env* env, const std::string& path) {
   if (!status.ok()) return fail(status);
   const std::string folder = path + "/";
   for (const std::string& name : names) {
-    const bool numbered = name.find_first_not_of("0123456789") == name.find(".log");
-    if (!name.ends_with(".log") || !numbered) continue;
+    if (!IsLogFile(name)) continue;
     std::string file = folder;
     file += name;
     std::string bytes;
@@ -156,6 +160,21 @@ Status RocksStore::RepairLogFiles(rocksdb::Env* env, const std::string& path) {
     if (!status.ok()) return fail(status);
   }
   return common::Ok();
+}
+
+std::vector<std::string> RocksStore::DamagedLogFiles() const {
+  std::vector<std::string> damaged;
+  std::vector<std::string> names;
+  // What cannot be read here could not be opened either.
+  db_->GetEnv()->GetChildren(path_, &names).PermitUncheckedError();
+  for (const std::string& name : names) {
+    if (!IsLogFile(name)) continue;
+    std::string bytes;
+    const rocksdb::Status read =
+        rocksdb::ReadFileToString(db_->GetEnv(), path_ + "/" + name, &bytes);
+    if (read.ok() && WithoutDamage(bytes)) damaged.push_back(name);
+  }
+  return damaged;
 }
 
 Result<std::unique_ptr<RocksStore>> RocksStore::OpenToRead(const Options& options,
@@ -269,7 +288,7 @@ rocksdb::Status RocksStore::MendLogFiles() {
   std::vector<std::string> names;
   rocksdb::IOStatus status = files->GetChildren(path_, options, &names, nullptr);
   for (auto name = names.begin(); status.ok() && name != names.end(); ++name) {
-    if (!name->ends_with(".log")) continue;
+    if (!IsLogFile(*name)) continue;
     const std::string path = path_ + "/" + *name;
     std::string bytes;
     status = rocksdb::status_to_io_status(rocksdb::ReadFileToString(db_->GetEnv(), path, &bytes));

@@ -68,6 +68,10 @@ class RocksStore {
   /// room for what is not settled.
   rocksdb::Status CompactQueue();
 
+  /// Log files with whole writes behind damage, which RocksDB does not get to see: what a store
+  /// that is opened to be read lacks.
+  std::vector<std::string> DamagedLogFiles() const;
+
   /// What compactions may drop of the ids family.
   IdCutoffs& id_cutoffs() const { return *id_cutoffs_; }
 

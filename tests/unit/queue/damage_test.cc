@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/random.h"
+#include "gateway/queue/offline_queue.h"
 #include "gateway/queue/record_key.h"
 #include "tests/unit/queue/queue_fixture.h"
 
@@ -299,6 +300,11 @@ TEST_F(DamageTest, ADamagedWriteInTheLogFileCostsItsEventsAlone) {
     if (at == std::string::npos) continue;
     file.seekp(static_cast<std::streamoff>(at));
     file.put('E');
+  }
+  {
+    const auto look = OfflineQueue::Open(killed.path);
+    ASSERT_TRUE(look) << look.error().message;
+    EXPECT_NE((*look)->Verify([](std::uint64_t) {}).problems, std::vector<std::string>{});
   }
   auto queue = Open(killed);
   std::vector<std::string> expected;

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -81,6 +82,18 @@ TEST_F(FaultTest, FullDiskRefusesAndRecovers) {
   queue.reset();
   queue = Open();
   EXPECT_EQ(Pending(*queue, log), (std::vector<std::string>{"before", "after"}));
+}
+
+TEST_F(FaultTest, RecoveryLeavesADamagedLogFileThatWasKeptAlone) {
+  auto queue = Open(OnFaultyDisk());
+  const auto log = (*queue)->OpenLog("acme")->log;
+  const std::string kept = path() + "/damaged-000009.log";
+  std::ofstream(kept) << "evidence";
+  disk_->Fail(Op::kSync, ".log", NoSpace());
+  ASSERT_FALSE(queue->AppendTexts(log, {"refused"}));
+  disk_->Heal();
+  AppendWhenRecovered(*queue, log, "after");
+  EXPECT_EQ(std::filesystem::file_size(kept), 8U);
 }
 
 TEST_F(FaultTest, FailedAppendOfTheLogFileRecoversToo) {
