@@ -340,7 +340,9 @@ class Application {
     storage_watch_->Check();
     memory_watch_->Check();
     if (storage_watch_->Problem()) ReclaimSpace();
-    if (const queue::QueueHealth health = queue_->health(); health.needs_restart) {
+    // A directory that cannot be written could not be opened again: better to stay, and refuse.
+    const queue::QueueHealth health = queue_->health();
+    if (health.needs_restart && queue_->CanOpenAgain()) {
       // Whoever runs the process starts it again; what was acknowledged is on disk.
       common::log::Error("storage_needs_restart",
                          "the store cannot mend itself in this process; stopping",

@@ -62,14 +62,16 @@ void Commit::clear() {
 
 CommitBuilder::CommitBuilder(const RocksStore& store, const LogTable& table,
                              const common::Clock& clock, std::uint64_t max_chunk_bytes,
-                             std::uint64_t last_dead_id, RejectedLedger rejected, IdLedger ids)
+                             std::uint64_t last_dead_id, RejectedLedger rejected, IdLedger ids,
+                             TailLedger tails)
     : store_(store),
       table_(table),
       clock_(clock),
       max_chunk_bytes_(max_chunk_bytes),
       last_dead_id_(last_dead_id),
       rejected_(std::move(rejected)),
-      ids_(std::move(ids)) {}
+      ids_(std::move(ids)),
+      tails_(std::move(tails)) {}
 
 LogTable::Change* CommitBuilder::Stage(LogId log, Commit& commit) {
   const auto [staged, is_new] = staged_.try_emplace(log, commit.changes.size());
@@ -87,6 +89,7 @@ void CommitBuilder::Build(Work& work, Commit& commit) {
   staged_.clear();
   rejected_.Begin();
   ids_.Begin();
+  tails_.Begin();
   const std::uint64_t dead_id_before = last_dead_id_;
   AddAppends(work, commit);
   for (const PendingQuarantine& quarantine : work.quarantines) {
@@ -95,6 +98,7 @@ void CommitBuilder::Build(Work& work, Commit& commit) {
   for (PendingSettle& settle : work.settlements) AddSettlement(settle, commit);
   rejected_.Seal(commit.batch);
   ids_.Seal(commit.batch);
+  tails_.Seal(commit.batch);
   commit.rejected_evicted = rejected_.evicted();
   rocksdb::ColumnFamilyHandle* meta = store_.family(Family::kMeta);
   for (const LogTable::Change& change : commit.changes) {
@@ -144,6 +148,7 @@ void CommitBuilder::AddLogAppends(std::size_t begin, std::size_t end, Commit& co
   FlushChunk(*change, committed, commit);
   if (committed.events == 0) return;
   committed.tail = change->position.tail;
+  tails_.Add(log, committed.tail);
   change->position.pending_bytes += committed.bytes;
   commit.events += committed.events;
   commit.committed.push_back(committed);
@@ -289,6 +294,7 @@ void CommitBuilder::AddSettlement(PendingSettle& settle, Commit& commit) {
 void CommitBuilder::OnSuccess() {
   rejected_.OnSuccess();
   ids_.OnSuccess();
+  tails_.OnSuccess();
 }
 
 }  // namespace gateway::queue

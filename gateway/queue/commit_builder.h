@@ -20,6 +20,7 @@
 #include "gateway/queue/log_table.h"
 #include "gateway/queue/rejected_ledger.h"
 #include "gateway/queue/rocks_store.h"
+#include "gateway/queue/tail_ledger.h"
 
 namespace gateway::queue {
 
@@ -52,7 +53,7 @@ class CommitBuilder {
  public:
   CommitBuilder(const RocksStore& store, const LogTable& table, const common::Clock& clock,
                 std::uint64_t max_chunk_bytes, std::uint64_t last_dead_id, RejectedLedger rejected,
-                IdLedger ids);
+                IdLedger ids, TailLedger tails);
 
   /// Fills the empty `commit` from `work`. Sets `refused` on items that cannot be done:
   /// an unknown log, a cursor outside the log's pending events.
@@ -92,6 +93,7 @@ class CommitBuilder {
   std::uint64_t last_dead_id_;
   RejectedLedger rejected_;
   IdLedger ids_;
+  TailLedger tails_;
 
   // Scratch space of one Build, kept for its capacity.
   std::unordered_map<pipeline::LogId, std::size_t> staged_;

@@ -5,6 +5,8 @@
 #include <string_view>
 
 #include "common/log.h"
+#include "gateway/queue/rocks_options.h"
+#include "gateway/queue/store_files.h"
 
 namespace gateway::queue {
 namespace {
@@ -23,7 +25,7 @@ std::string_view StallName(rocksdb::WriteStallCondition condition) {
 
 }  // namespace
 
-void HealthListener::OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/,
+void HealthListener::OnBackgroundError(rocksdb::BackgroundErrorReason reason,
                                        rocksdb::Status* error) {
   // A soft error (a compaction without space) leaves writes possible.
   if (error->severity() < rocksdb::Status::Severity::kHardError) {
@@ -32,6 +34,14 @@ void HealthListener::OnBackgroundError(rocksdb::BackgroundErrorReason /*reason*/
     return;
   }
   const bool fatal = error->severity() >= rocksdb::Status::Severity::kFatalError;
+  const bool read_a_table = reason == rocksdb::BackgroundErrorReason::kCompaction;
+  if (fatal && (error->IsCorruption() || (read_a_table && !error->IsNoSpace()))) {
+    const rocksdb::Status marked = Mark(env_, path_, kCheckTables);
+    if (!marked.ok()) {
+      common::log::Error("queue_mark_failed", "the next opening will not look at the tables",
+                         {{"error", marked.ToString()}});
+    }
+  }
   health_.ReportFailure("the store refuses writes: " + error->ToString(), fatal);
   common::log::Error("queue_background_error", "the store refuses writes",
                      {{"error", error->ToString()}, {"needs_restart", fatal}});
@@ -48,6 +58,11 @@ void HealthListener::OnStallConditionsChanged(const rocksdb::WriteStallInfo& inf
                        {{"family", info.cf_name},
                         {"from", StallName(info.condition.prev)},
                         {"to", StallName(info.condition.cur)}});
+}
+
+void HealthListener::OnFlushCompleted(rocksdb::DB* /*db*/, const rocksdb::FlushJobInfo& info) {
+  if (info.cf_name != FamilyName(Family::kQueue)) return;
+  queue_flushes_.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace gateway::queue

@@ -10,6 +10,7 @@
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/stored_records.h"
+#include "gateway/queue/tail_ledger.h"
 
 namespace gateway::queue {
 
@@ -87,6 +88,8 @@ Status LoadLogs(const RocksStore& store, LogTable& table) {
     return tl::unexpected(ToError(quarantine->status(), "read the quarantine"));
   }
 
+  const auto tails = LoadTails(store);
+  if (!tails) return tl::unexpected(tails.error());
   return ForEachLogMeta(store, kLogPrefix, [&](LogId log, std::string_view value) -> Status {
     Result<std::string> tenant = DecodeLog(value);
     if (!tenant) return tl::unexpected(std::move(tenant.error()));
@@ -94,6 +97,10 @@ Status LoadLogs(const RocksStore& store, LogTable& table) {
     const Result<Seq> tail = FindTail(store, log, position.cursor);
     if (!tail) return tl::unexpected(tail.error());
     position.tail = *tail;
+    // More than there is when the last records were lost to damage.
+    if (const auto known = tails->find(log); known != tails->end()) {
+      position.tail = std::max(position.tail, known->second);
+    }
     for (const DamagedRange& range : position.damage) {
       position.tail = std::max(position.tail, range.second);
     }

@@ -19,6 +19,7 @@ inline constexpr char kLogPrefix = 'L';
 inline constexpr char kCursorPrefix = 'C';
 inline constexpr char kRejectedPrefix = 'R';
 inline constexpr char kIdsPrefix = 'I';
+inline constexpr char kTailPrefix = 'T';
 /// Meta record: the format version of the whole store.
 inline constexpr std::string_view kVersionKey = "V";
 /// Meta record: the highest dead letter id ever given out.

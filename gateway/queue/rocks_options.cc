@@ -95,23 +95,16 @@ rocksdb::ColumnFamilyOptions MakeFamily(
     case Family::kDead:
     case Family::kQuarantine:
     case Family::kRejected:
+    case Family::kRegistry:
       break;
   }
   return MakeSmallFamily(options, cache);
 }
 
-}  // namespace
-
-const std::string& FamilyName(Family family) {
-  static const std::array<std::string, kFamilyCount> kNames{
-      rocksdb::kDefaultColumnFamilyName, "queue", "dead", "quarantine", "rejected", "ids"};
-  return kNames.at(static_cast<std::size_t>(family));
-}
-
 rocksdb::DBOptions MakeDbOptions(const Options& options,
                                  std::shared_ptr<rocksdb::EventListener> listener) {
   rocksdb::DBOptions db;
-  if (options.env != nullptr) db.env = options.env;
+  db.env = EnvOf(options);
   db.create_if_missing = true;
   db.create_missing_column_families = true;
   db.paranoid_checks = true;
@@ -134,7 +127,7 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
   db.info_log = std::make_shared<RocksLog>();
-  db.listeners.push_back(std::move(listener));
+  if (listener != nullptr) db.listeners.push_back(std::move(listener));
   return db;
 }
 
@@ -147,6 +140,38 @@ std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(
     families.emplace_back(FamilyName(family), MakeFamily(family, options, cache, id_filter));
   }
   return families;
+}
+
+}  // namespace
+
+const std::string& FamilyName(Family family) {
+  static const std::array<std::string, kFamilyCount> kNames{rocksdb::kDefaultColumnFamilyName,
+                                                            "queue",
+                                                            "dead",
+                                                            "quarantine",
+                                                            "rejected",
+                                                            "ids",
+                                                            "registry"};
+  return kNames.at(static_cast<std::size_t>(family));
+}
+
+StoreSettings MakeSettings(const Options& options, std::shared_ptr<rocksdb::EventListener> listener,
+                           const std::shared_ptr<rocksdb::CompactionFilterFactory>& id_filter) {
+  StoreSettings settings{.db = MakeDbOptions(options, std::move(listener)),
+                         .families = MakeFamilies(options, id_filter)};
+  std::vector<std::string> existing;
+  // Fails when there is no store yet, and then there is no unknown family either.
+  rocksdb::DB::ListColumnFamilies(settings.db, options.path, &existing).PermitUncheckedError();
+  for (const std::string& name : existing) {
+    const bool known = std::ranges::any_of(settings.families,
+                                           [&](const auto& family) { return family.name == name; });
+    if (!known) settings.families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  }
+  return settings;
+}
+
+rocksdb::Env* EnvOf(const Options& options) {
+  return options.env != nullptr ? options.env : rocksdb::Env::Default();
 }
 
 }  // namespace gateway::queue

@@ -22,18 +22,26 @@ enum class Family : std::size_t {
   kQuarantine = 3,
   kRejected = 4,
   kIds = 5,
+  kRegistry = 6,
 };
-inline constexpr std::size_t kFamilyCount = 6;
+inline constexpr std::size_t kFamilyCount = 7;
 
 /// The name of a family on disk.
 const std::string& FamilyName(Family family);
 
-/// RocksDB's settings for this store; each with its reason where it is set.
-rocksdb::DBOptions MakeDbOptions(const Options& options,
-                                 std::shared_ptr<rocksdb::EventListener> listener);
+/// RocksDB's settings for a store; each with its reason where it is set.
+struct StoreSettings {
+  rocksdb::DBOptions db;
+  /// In the order of the enum, and behind them the families that a newer release made: RocksDB
+  /// wants every family opened.
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+};
 
-/// One descriptor for each family, in the order of the enum.
-std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(
-    const Options& options, const std::shared_ptr<rocksdb::CompactionFilterFactory>& id_filter);
+/// For the store in options.path. `listener` and `id_filter` may be nullptr.
+StoreSettings MakeSettings(const Options& options, std::shared_ptr<rocksdb::EventListener> listener,
+                           const std::shared_ptr<rocksdb::CompactionFilterFactory>& id_filter);
+
+/// options.env, or the machine's own.
+rocksdb::Env* EnvOf(const Options& options);
 
 }  // namespace gateway::queue

@@ -11,12 +11,15 @@
 #include "gateway/queue/hot_tail.h"
 #include "gateway/queue/intake.h"
 #include "gateway/queue/log_loader.h"
+#include "gateway/queue/log_registry.h"
 #include "gateway/queue/log_table.h"
 #include "gateway/queue/queue_metrics.h"
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/rocks_store.h"
+#include "gateway/queue/store_files.h"
 #include "gateway/queue/stored_records.h"
+#include "gateway/queue/tail_ledger.h"
 
 namespace gateway::queue {
 
@@ -72,13 +75,20 @@ std::uint64_t AppendCost(const pipeline::AppendRequest& request) {
 class RocksQueue::Impl {
  public:
   Impl(const Options& options, prometheus::Registry& registry)
-      : metrics(registry),
+      : env(EnvOf(options)),
+        path(options.path),
+        metrics(registry),
         hot_tail(options.hot_tail_bytes),
         intake({.pending_bytes = options.max_pending_bytes,
                 .pending_requests = options.max_pending_requests,
                 .commit_bytes = options.max_commit_bytes,
                 .linger = options.commit_linger}) {}
 
+  /// Opens the store and makes everything that works on it.
+  Status Load(const Options& options, const common::Clock& clock);
+
+  rocksdb::Env* const env;
+  const std::string path;
   StoreHealth health;
   QueueMetrics metrics;
   LogTable table;
@@ -113,33 +123,49 @@ Result<std::unique_ptr<RocksQueue>> RocksQueue::Open(const Options& options,
     return tl::unexpected(std::move(checked.error()));
   }
   auto impl = std::make_unique<Impl>(options, registry);
-  Result<std::unique_ptr<RocksStore>> store = RocksStore::Open(options, impl->health);
-  if (!store) return tl::unexpected(std::move(store.error()));
-  impl->store = std::move(*store);
-  if (Status loaded = LoadLogs(*impl->store, impl->table); !loaded) {
-    return tl::unexpected(std::move(loaded.error()));
+  Status loaded = impl->Load(options, clock);
+  if (!loaded && loaded.error().code == ErrorCode::kDataLoss) {
+    // The store opened, and a record that it begins with cannot be read.
+    common::log::Error("queue_damaged_store", "the store cannot be read; looking at its tables",
+                       {{"path", options.path}, {"error", loaded.error().message}});
+    impl = std::make_unique<Impl>(options, registry);
+    const rocksdb::Status marked = Mark(EnvOf(options), options.path, kCheckTables);
+    if (!marked.ok()) return tl::unexpected(ToError(marked, "mark the store as damaged"));
+    loaded = impl->Load(options, clock);
   }
-  const Result<std::uint64_t> dead_id = LoadLastDeadId(*impl->store);
-  if (!dead_id) return tl::unexpected(dead_id.error());
-  Result<RejectedLedger> rejected = RejectedLedger::Load(*impl->store, options.max_rejected_bytes);
-  if (!rejected) return tl::unexpected(std::move(rejected.error()));
-  Result<IdLedger> ids = IdLedger::Load(*impl->store);
-  if (!ids) return tl::unexpected(std::move(ids.error()));
-  impl->committer = std::make_unique<Committer>(
-      Committer::Parts{.store = *impl->store,
-                       .table = impl->table,
-                       .intake = impl->intake,
-                       .hot_tail = impl->hot_tail,
-                       .health = impl->health,
-                       .metrics = impl->metrics,
-                       .clock = clock},
-      CommitBuilder(*impl->store, impl->table, clock, options.max_chunk_bytes, *dead_id,
-                    std::move(*rejected), std::move(*ids)),
-      options.health_probe_interval);
-  impl->reader = std::make_unique<DiskReader>(*impl->store, impl->table, impl->intake);
+  if (!loaded) return tl::unexpected(std::move(loaded.error()));
   common::log::Info("queue_opened", "the event store is open",
                     {{"path", options.path}, {"logs", impl->table.States().size()}});
   return std::unique_ptr<RocksQueue>(new RocksQueue(std::move(impl)));
+}
+
+Status RocksQueue::Impl::Load(const Options& options, const common::Clock& clock) {
+  Result<std::unique_ptr<RocksStore>> opened = RocksStore::Open(options, health);
+  if (!opened) return tl::unexpected(std::move(opened.error()));
+  store = std::move(*opened);
+  if (Status complete = CompleteRegistry(*store); !complete) return complete;
+  if (Status loaded = LoadLogs(*store, table); !loaded) return loaded;
+  const Result<std::uint64_t> dead_id = LoadLastDeadId(*store);
+  if (!dead_id) return tl::unexpected(dead_id.error());
+  Result<RejectedLedger> rejected = RejectedLedger::Load(*store, options.max_rejected_bytes);
+  if (!rejected) return tl::unexpected(std::move(rejected.error()));
+  Result<IdLedger> ids = IdLedger::Load(*store);
+  if (!ids) return tl::unexpected(std::move(ids.error()));
+  Result<TailLedger> tails = TailLedger::Open(*store, table);
+  if (!tails) return tl::unexpected(std::move(tails.error()));
+  committer = std::make_unique<Committer>(
+      Committer::Parts{.store = *store,
+                       .table = table,
+                       .intake = intake,
+                       .hot_tail = hot_tail,
+                       .health = health,
+                       .metrics = metrics,
+                       .clock = clock},
+      CommitBuilder(*store, table, clock, options.max_chunk_bytes, *dead_id, std::move(*rejected),
+                    std::move(*ids), std::move(*tails)),
+      options.health_probe_interval);
+  reader = std::make_unique<DiskReader>(*store, table, intake);
+  return common::Ok();
 }
 
 void RocksQueue::RunCommitter() { impl_->committer->Run(); }
@@ -164,8 +190,7 @@ Result<LogState> RocksQueue::OpenLog(std::string_view tenant_id) {
   // A number whose write fails is not tried again: it may have reached the log file.
   const LogId id = impl_->table.TakeNextId();
   rocksdb::WriteBatch batch;
-  batch.Put(impl_->store->family(Family::kMeta), EncodeMetaKey(kLogPrefix, id),
-            EncodeLog(tenant_id));
+  PutLog(*impl_->store, id, tenant_id, batch);
   const rocksdb::Status written = impl_->store->Write(batch, true);
   if (!written.ok()) {
     common::Error error = ToError(written, "register a tenant's log");
@@ -258,6 +283,10 @@ Status RocksQueue::ReclaimSpace() {
 }
 
 bool RocksQueue::Full() const { return impl_->intake.full(); }
+
+bool RocksQueue::CanOpenAgain() const {
+  return MakeStoreDirectory(impl_->env, impl_->path).has_value();
+}
 
 QueueHealth RocksQueue::health() const { return impl_->health.Get(); }
 

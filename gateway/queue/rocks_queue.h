@@ -92,6 +92,9 @@ class RocksQueue final : public pipeline::EventQueue {
 
   /// Whether every append would be refused now, for there wait too many. Cheap.
   bool Full() const;
+  /// After health() asked for it: whether the directory can be written, so that opening it again
+  /// has a chance. Blocks on the disk.
+  bool CanOpenAgain() const;
   QueueHealth health() const;
   QueueSizes sizes() const;
 

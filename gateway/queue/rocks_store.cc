@@ -6,9 +6,7 @@
 #include <rocksdb/file_system.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include "common/log.h"
@@ -16,7 +14,10 @@
 #include "gateway/queue/log_file.h"
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/rocks_status.h"
+#include "gateway/queue/salvage.h"
+#include "gateway/queue/store_files.h"
 #include "gateway/queue/stored_records.h"
+#include "gateway/queue/table_check.h"
 
 namespace gateway::queue {
 
@@ -35,40 +36,6 @@ struct RocksStore::Lock {
     if (held != nullptr) env->UnlockFile(held).PermitUncheckedError();
   }
 };
-
-namespace {
-
-/// One of RocksDB's; not one that was kept because it was damaged.
-bool IsLogFile(std::string_view name) {
-  return name.ends_with(".log") && name.find_first_not_of("0123456789") == name.size() - 4;
-}
-
-Status MakeDirectory(rocksdb::Env* env, const std::string& path) {
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  std::error_code error;
-  if (env == rocksdb::Env::Default() && !parent.empty()) {
-    std::filesystem::create_directories(parent, error);
-  }
-  const rocksdb::Status made = env->CreateDirIfMissing(path);
-  if (error || !made.ok()) {
-    return Fail(ErrorCode::kIo, "storage directory " + path + " cannot be made (" +
-                                    (error ? error.message() : made.ToString()) +
-                                    "): create it, or set storage.path to a directory that "
-                                    "this user may write");
-  }
-  // Learn now, in plain words, what would else be the first event's problem.
-  const std::string probe = path + "/write-probe";
-  rocksdb::Status written = rocksdb::WriteStringToFile(env, "probe", probe, true);
-  if (written.ok()) written = env->DeleteFile(probe);
-  if (!written.ok()) {
-    return Fail(ErrorCode::kIo, "storage directory " + path + " cannot be written (" +
-                                    written.ToString() +
-                                    "): check its owner, its mount and the free space");
-  }
-  return common::Ok();
-}
-
-}  // namespace
 
 RocksStore::RocksStore(std::string path, std::unique_ptr<Lock> lock, StoreHealth& health)
     : path_(std::move(path)), lock_(std::move(lock)), health_(health) {}
@@ -92,13 +59,13 @@ RocksStore::~RocksStore() {
 }
 
 Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, StoreHealth& health) {
-  rocksdb::Env* env = options.env != nullptr ? options.env : rocksdb::Env::Default();
-  if (Status made = MakeDirectory(env, options.path); !made) {
+  rocksdb::Env* env = EnvOf(options);
+  if (Status made = MakeStoreDirectory(env, options.path); !made) {
     return tl::unexpected(std::move(made.error()));
   }
   auto lock = std::make_unique<Lock>();
   lock->env = env;
-  const rocksdb::Status locked = env->LockFile(options.path + "/gateway.lock", &lock->held);
+  const rocksdb::Status locked = env->LockFile(PathIn(options.path, kLockFile), &lock->held);
   if (!locked.ok()) {
     return Fail(ErrorCode::kUnavailable,
                 "storage directory " + options.path +
@@ -110,11 +77,8 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
     return tl::unexpected(std::move(repaired.error()));
   }
   std::unique_ptr<RocksStore> store(new RocksStore(options.path, std::move(lock), health));
-  if (Status opened = store->OpenDatabase(options, Mode::kWrite); !opened) {
+  if (Status opened = store->OpenToWrite(options); !opened) {
     return tl::unexpected(std::move(opened.error()));
-  }
-  if (Status known = store->CheckVersion(); !known) {
-    return tl::unexpected(std::move(known.error()));
   }
   if (const rocksdb::Status written = store->WriteVersion(); !written.ok()) {
     return tl::unexpected(ToError(written, "write to the store in " + options.path));
@@ -122,64 +86,25 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
   return store;
 }
 
-/// Log files that were damaged (not torn by a crash) lose what is damaged before RocksDB sees
-/// them; it would drop everything behind it. The file as it was is kept beside them. Seqs that are
-/// missing then are found by the reader.
-Status RocksStore::RepairLogFiles(rocksdb::Env* env, const std::string& path) {
-  const auto fail = [&](const rocksdb::Status& status) -> Status {
-    return tl::unexpected(ToError(status, "check the log files in " + path));
-  };
-  std::vector<std::string> names;
-  rocksdb::Status status = env->GetChildren(path, &names);
-  if (!status.ok()) return fail(status);
-  const std::string folder = path + "/";
-  for (const std::string& name : names) {
-    if (!IsLogFile(name)) continue;
-    std::string file = folder;
-    file += name;
-    std::string bytes;
-    status = rocksdb::ReadFileToString(env, file, &bytes);
-    if (!status.ok()) return fail(status);
-    const std::optional<std::string> whole = WithoutDamage(bytes);
-    if (!whole) continue;
-    std::string kept = folder;
-    kept += "damaged-";
-    kept += name;
-    common::log::Error("queue_damaged_log_file",
-                       "a log file of the store is damaged; what is whole in it is used",
-                       {{"file", file},
-                        {"bytes", bytes.size()},
-                        {"whole_bytes", whole->size()},
-                        {"kept_as", kept}});
-    status = rocksdb::WriteStringToFile(env, bytes, kept, true);
-    if (status.ok()) status = rocksdb::WriteStringToFile(env, *whole, file + ".repaired", true);
-    if (status.ok()) status = env->RenameFile(file + ".repaired", file);
-    std::unique_ptr<rocksdb::Directory> directory;
-    if (status.ok()) status = env->NewDirectory(path, &directory);
-    if (status.ok()) status = directory->Fsync();
-    if (!status.ok()) return fail(status);
+/// A store that has damaged tables loses these, and what can be read of them is put back.
+Status RocksStore::OpenToWrite(const Options& options) {
+  rocksdb::Env* env = EnvOf(options);
+  if (!IsMarked(env, options.path, kCheckTables) && !LacksList(env, options.path)) {
+    Status opened = OpenDatabase(options, Mode::kWrite);
+    if (opened) return CheckVersion();
+    if (opened.error().code != ErrorCode::kDataLoss) return opened;
+    common::log::Error("queue_damaged_store", "the store does not open; looking at its tables",
+                       {{"path", options.path}, {"error", opened.error().message}});
   }
-  return common::Ok();
-}
-
-std::vector<std::string> RocksStore::DamagedLogFiles() const {
-  std::vector<std::string> damaged;
-  std::vector<std::string> names;
-  // What cannot be read here could not be opened either.
-  db_->GetEnv()->GetChildren(path_, &names).PermitUncheckedError();
-  for (const std::string& name : names) {
-    if (!IsLogFile(name)) continue;
-    std::string bytes;
-    const rocksdb::Status read =
-        rocksdb::ReadFileToString(db_->GetEnv(), path_ + "/" + name, &bytes);
-    if (read.ok() && WithoutDamage(bytes)) damaged.push_back(name);
-  }
-  return damaged;
+  if (Status checked = TakeOutDamagedTables(options); !checked) return checked;
+  if (Status opened = OpenDatabase(options, Mode::kWrite); !opened) return opened;
+  if (Status known = CheckVersion(); !known) return known;
+  return PutBackReadableRows(*this, env, options.path);
 }
 
 Result<std::unique_ptr<RocksStore>> RocksStore::OpenToRead(const Options& options,
                                                            StoreHealth& health) {
-  if (!rocksdb::Env::Default()->FileExists(options.path + "/CURRENT").ok()) {
+  if (!EnvOf(options)->FileExists(PathIn(options.path, "CURRENT")).ok()) {
     return Fail(ErrorCode::kNotFound, "there is no event store in " + options.path +
                                           ": name the directory that storage.path names");
   }
@@ -194,34 +119,40 @@ Result<std::unique_ptr<RocksStore>> RocksStore::OpenToRead(const Options& option
 }
 
 Status RocksStore::OpenDatabase(const Options& options, Mode mode) {
-  const rocksdb::DBOptions db_options =
-      MakeDbOptions(options, std::make_shared<HealthListener>(health_));
-  std::vector<rocksdb::ColumnFamilyDescriptor> wanted =
-      MakeFamilies(options, std::make_shared<IdFilterFactory>(id_cutoffs_));
-  std::vector<std::string> existing;
-  // Fails when there is no store yet, and then there is no unknown family either.
-  rocksdb::DB::ListColumnFamilies(db_options, options.path, &existing).PermitUncheckedError();
-  for (const std::string& name : existing) {
-    const bool known = std::ranges::any_of(
-        wanted, [&](const rocksdb::ColumnFamilyDescriptor& d) { return d.name == name; });
-    if (!known) wanted.emplace_back(name, rocksdb::ColumnFamilyOptions());
-  }
+  auto listener = std::make_shared<HealthListener>(health_, EnvOf(options), options.path);
+  StoreSettings settings =
+      MakeSettings(options, listener, std::make_shared<IdFilterFactory>(id_cutoffs_));
+  // To look at: also where a table is damaged or gone.
+  settings.db.paranoid_checks = mode == Mode::kWrite;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened =
       mode == Mode::kWrite
-          ? rocksdb::DB::Open(db_options, options.path, wanted, &handles, &db)
-          : rocksdb::DB::OpenForReadOnly(db_options, options.path, wanted, &handles, &db);
+          ? rocksdb::DB::Open(settings.db, options.path, settings.families, &handles, &db)
+          : rocksdb::DB::OpenForReadOnly(settings.db, options.path, settings.families, &handles,
+                                         &db);
   if (!opened.ok()) {
     common::Error error = ToError(opened, "open the store in " + options.path);
+    if (mode == Mode::kRead && opened.IsInvalidArgument()) {
+      error.message += " (a store of an older release has to be opened by a gateway once)";
+    }
+    // The list of tables that CURRENT names is gone.
+    if (opened.IsPathNotFound()) error.code = ErrorCode::kDataLoss;
     error.message += "; the directory is left as it is: keep it, and see docs/storage-format.md";
     return tl::unexpected(std::move(error));
   }
   db_.reset(db);
+  listener_ = std::move(listener);
   std::copy_n(handles.begin(), kFamilyCount, families_.begin());
   unknown_families_.assign(handles.begin() + kFamilyCount, handles.end());
   return common::Ok();
 }
+
+std::vector<std::string> RocksStore::DamagedLogFiles() const {
+  return queue::DamagedLogFiles(db_->GetEnv(), path_);
+}
+
+std::uint64_t RocksStore::queue_flushes() const { return listener_->queue_flushes(); }
 
 Status RocksStore::CheckVersion() {
   const Result<std::string> stored = GetMeta(kVersionKey);
@@ -289,7 +220,7 @@ rocksdb::Status RocksStore::MendLogFiles() {
   rocksdb::IOStatus status = files->GetChildren(path_, options, &names, nullptr);
   for (auto name = names.begin(); status.ok() && name != names.end(); ++name) {
     if (!IsLogFile(*name)) continue;
-    const std::string path = path_ + "/" + *name;
+    const std::string path = PathIn(path_, *name);
     std::string bytes;
     status = rocksdb::status_to_io_status(rocksdb::ReadFileToString(db_->GetEnv(), path, &bytes));
     if (!status.ok()) break;

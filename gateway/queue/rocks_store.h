@@ -17,6 +17,7 @@
 
 #include "common/result.h"
 #include "gateway/pipeline/event.h"
+#include "gateway/queue/health_listener.h"
 #include "gateway/queue/id_filter.h"
 #include "gateway/queue/options.h"
 #include "gateway/queue/rocks_options.h"
@@ -36,7 +37,9 @@ class RocksStore {
 
   /// Fails with a message that names the directory and says what to do when it cannot be
   /// written, when another process has it open, when it was written by another format
-  /// version or when RocksDB cannot open it. `health` outlives the store.
+  /// version or when RocksDB cannot open it. What is damaged is taken out first (table_check.h,
+  /// salvage.h), where RocksDB cannot open the store or options.path has the mark kCheckTables.
+  /// `health` outlives the store.
   static common::Result<std::unique_ptr<RocksStore>> Open(const Options& options,
                                                           StoreHealth& health);
   /// The same store, to be read only: nothing in the directory changes, and the process that
@@ -72,6 +75,9 @@ class RocksStore {
   /// that is opened to be read lacks.
   std::vector<std::string> DamagedLogFiles() const;
 
+  /// How often event records went from memory to a table, since the opening.
+  std::uint64_t queue_flushes() const;
+
   /// What compactions may drop of the ids family.
   IdCutoffs& id_cutoffs() const { return *id_cutoffs_; }
 
@@ -87,9 +93,9 @@ class RocksStore {
 
   RocksStore(std::string path, std::unique_ptr<Lock> lock, StoreHealth& health);
   enum class Mode { kWrite, kRead };
+  common::Status OpenToWrite(const Options& options);
   common::Status OpenDatabase(const Options& options, Mode mode);
   common::Status CheckVersion();
-  static common::Status RepairLogFiles(rocksdb::Env* env, const std::string& path);
   rocksdb::Status MendLogFiles();
 
   const std::string path_;
@@ -97,6 +103,7 @@ class RocksStore {
   StoreHealth& health_;
   const std::shared_ptr<IdCutoffs> id_cutoffs_ = std::make_shared<IdCutoffs>();
   std::mutex write_mutex_;
+  std::shared_ptr<HealthListener> listener_;
   std::unique_ptr<rocksdb::DB> db_;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families_{};
   /// Families that a newer release made; RocksDB wants every family opened.

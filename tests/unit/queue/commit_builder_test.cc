@@ -28,8 +28,10 @@ class CommitBuilderTest : public QueueFixture {
     ASSERT_TRUE(rejected) << rejected.error().message;
     auto ids = IdLedger::Load(*store_);
     ASSERT_TRUE(ids) << ids.error().message;
+    auto tails = TailLedger::Open(*store_, table_);
+    ASSERT_TRUE(tails) << tails.error().message;
     builder_ = std::make_unique<CommitBuilder>(*store_, table_, clock_, 10, 0, std::move(*rejected),
-                                               std::move(*ids));
+                                               std::move(*ids), std::move(*tails));
   }
 
   Work AppendWork(const std::vector<std::string>& texts,

@@ -104,6 +104,8 @@ TEST(Golden, EveryRecordHasTheBytesOfTheFormat) {
       {"ids_key", ToHex(EncodeMetaKey(kIdsPrefix, 7))},
       {"ids", ToHex(EncodeIds(GoldenIds()))},
       {"rejected_key", ToHex(EncodeMetaKey(kRejectedPrefix, 7))},
+      {"tail_key", ToHex(EncodeMetaKey(kTailPrefix, 7))},
+      {"tail", ToHex(EncodeNumber(4098))},
       {"version_key", ToHex(std::string(kVersionKey))},
       {"version", ToHex(EncodeNumber(2))},
       {"dead_id_key", ToHex(std::string(kDeadIdKey))},

@@ -130,15 +130,6 @@ TEST_F(OpenTest, UnwritableDirectoryIsRefused) {
   EXPECT_THAT(error.message, AllOf(HasSubstr("/proc/self"), HasSubstr("cannot be written")));
 }
 
-TEST_F(OpenTest, DamagedManifestIsRefusedAndKept) {
-  Open().reset();
-  std::filesystem::path current = std::filesystem::path(path()) / "CURRENT";
-  std::ofstream(current) << "MANIFEST-999999\n";
-  const common::Error error = Refusal(Defaults());
-  EXPECT_THAT(error.message, AllOf(HasSubstr(path()), HasSubstr("left as it is")));
-  EXPECT_TRUE(std::filesystem::exists(current));
-}
-
 TEST_F(OpenTest, IncompleteOptionsAreRefused) {
   const auto unset = [&](auto change) {
     Options options = Defaults();

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/queue/store_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "common/log.h"
+#include "gateway/queue/log_file.h"
+#include "gateway/queue/rocks_status.h"
+
+namespace gateway::queue {
+
+using common::ErrorCode;
+using common::Fail;
+using common::Status;
+
+namespace {
+
+bool IsNumbered(std::string_view name, std::string_view suffix) {
+  return name.size() > suffix.size() && name.ends_with(suffix) &&
+         name.find_first_not_of("0123456789") == name.size() - suffix.size();
+}
+
+rocksdb::Status ReplaceLogFile(rocksdb::Env* env, const std::string& folder,
+                               const std::string& name, const std::string& damaged,
+                               const std::string& whole) {
+  const std::string file = PathIn(folder, name);
+  const std::string kept = PathIn(folder, std::string(kDamagedPrefix) + name);
+  common::log::Error("queue_damaged_log_file",
+                     "a log file of the store is damaged; what is whole in it is used",
+                     {{"file", file},
+                      {"bytes", damaged.size()},
+                      {"whole_bytes", whole.size()},
+                      {"kept_as", kept}});
+  rocksdb::Status status = rocksdb::WriteStringToFile(env, damaged, kept, true);
+  if (status.ok()) status = rocksdb::WriteStringToFile(env, whole, file + ".repaired", true);
+  if (status.ok()) status = env->RenameFile(file + ".repaired", file);
+  if (status.ok()) status = SyncDirectory(env, folder);
+  return status;
+}
+
+}  // namespace
+
+std::string PathIn(const std::string& folder, std::string_view name) {
+  std::string path = folder;
+  path += '/';
+  path += name;
+  return path;
+}
+
+bool IsLogFile(std::string_view name) { return IsNumbered(name, ".log"); }
+
+bool IsTableFile(std::string_view name) { return IsNumbered(name, ".sst"); }
+
+bool LacksList(rocksdb::Env* env, const std::string& path) {
+  if (env->FileExists(PathIn(path, "CURRENT")).ok()) return false;
+  std::vector<std::string> names;
+  env->GetChildren(path, &names).PermitUncheckedError();
+  return std::ranges::any_of(
+      names, [](const std::string& name) { return IsLogFile(name) || IsTableFile(name); });
+}
+
+Status MakeStoreDirectory(rocksdb::Env* env, const std::string& path) {
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (env == rocksdb::Env::Default() && !parent.empty()) {
+    std::filesystem::create_directories(parent, error);
+  }
+  const rocksdb::Status made = env->CreateDirIfMissing(path);
+  if (error || !made.ok()) {
+    return Fail(ErrorCode::kIo, "storage directory " + path + " cannot be made (" +
+                                    (error ? error.message() : made.ToString()) +
+                                    "): create it, or set storage.path to a directory that "
+                                    "this user may write");
+  }
+  // Learn now, in plain words, what would else be the first event's problem.
+  const std::string probe = PathIn(path, "write-probe");
+  rocksdb::Status written = rocksdb::WriteStringToFile(env, "probe", probe, true);
+  if (written.ok()) written = env->DeleteFile(probe);
+  if (!written.ok()) {
+    return Fail(ErrorCode::kIo, "storage directory " + path + " cannot be written (" +
+                                    written.ToString() +
+                                    "): check its owner, its mount and the free space");
+  }
+  return common::Ok();
+}
+
+rocksdb::Status SyncDirectory(rocksdb::Env* env, const std::string& path) {
+  std::unique_ptr<rocksdb::Directory> directory;
+  rocksdb::Status status = env->NewDirectory(path, &directory);
+  if (status.ok()) status = directory->Fsync();
+  return status;
+}
+
+rocksdb::Status Mark(rocksdb::Env* env, const std::string& path, std::string_view mark) {
+  const rocksdb::Status written = rocksdb::WriteStringToFile(env, "", PathIn(path, mark), true);
+  return written.ok() ? SyncDirectory(env, path) : written;
+}
+
+bool IsMarked(rocksdb::Env* env, const std::string& path, std::string_view mark) {
+  return env->FileExists(PathIn(path, mark)).ok();
+}
+
+rocksdb::Status Unmark(rocksdb::Env* env, const std::string& path, std::string_view mark) {
+  if (!IsMarked(env, path, mark)) return rocksdb::Status::OK();
+  return env->DeleteFile(PathIn(path, mark));
+}
+
+Status RepairLogFiles(rocksdb::Env* env, const std::string& path) {
+  std::vector<std::string> names;
+  rocksdb::Status status = env->GetChildren(path, &names);
+  for (auto name = names.begin(); status.ok() && name != names.end(); ++name) {
+    if (!IsLogFile(*name)) continue;
+    std::string bytes;
+    status = rocksdb::ReadFileToString(env, PathIn(path, *name), &bytes);
+    if (!status.ok()) break;
+    const std::optional<std::string> whole = WithoutDamage(bytes);
+    if (whole) status = ReplaceLogFile(env, path, *name, bytes, *whole);
+  }
+  if (!status.ok()) return tl::unexpected(ToError(status, "check the log files in " + path));
+  return common::Ok();
+}
+
+std::vector<std::string> DamagedLogFiles(rocksdb::Env* env, const std::string& path) {
+  std::vector<std::string> damaged;
+  std::vector<std::string> names;
+  // What cannot be read here could not be opened either.
+  env->GetChildren(path, &names).PermitUncheckedError();
+  for (const std::string& name : names) {
+    if (!IsLogFile(name)) continue;
+    std::string bytes;
+    const rocksdb::Status read = rocksdb::ReadFileToString(env, PathIn(path, name), &bytes);
+    if (read.ok() && WithoutDamage(bytes)) damaged.push_back(name);
+  }
+  return damaged;
+}
+
+}  // namespace gateway::queue

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Internal to gateway/queue: names RocksDB types.
+
+#include <rocksdb/env.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/result.h"
+
+namespace gateway::queue {
+
+/// The files of a store besides those that RocksDB looks after (docs/storage-format.md).
+inline constexpr std::string_view kLockFile = "gateway.lock";
+/// There while the tables have to be looked at, one by one, at the next opening.
+inline constexpr std::string_view kCheckTables = "check-tables";
+/// There while cursors may have been lost with a table.
+inline constexpr std::string_view kCheckCursors = "check-cursors";
+/// Before the number of a table that was taken out and whose rows are still to be put back.
+inline constexpr std::string_view kSalvagePrefix = "salvage-";
+/// Before the name of a file that is kept as it was found.
+inline constexpr std::string_view kDamagedPrefix = "damaged-";
+
+std::string PathIn(const std::string& folder, std::string_view name);
+
+/// A log file or a table of RocksDB's; not one that was set aside.
+bool IsLogFile(std::string_view name);
+bool IsTableFile(std::string_view name);
+
+/// Whether there are log files or tables, but not what says which of them are used: RocksDB would
+/// take this for an empty directory.
+bool LacksList(rocksdb::Env* env, const std::string& path);
+
+/// Makes the directory when its parent is there and sees whether it can be written; fails with
+/// what to do.
+common::Status MakeStoreDirectory(rocksdb::Env* env, const std::string& path);
+/// Makes the changes of names in a directory durable.
+rocksdb::Status SyncDirectory(rocksdb::Env* env, const std::string& path);
+
+/// Puts one of the two marks above into the directory; it survives a crash.
+rocksdb::Status Mark(rocksdb::Env* env, const std::string& path, std::string_view mark);
+bool IsMarked(rocksdb::Env* env, const std::string& path, std::string_view mark);
+/// Also when it is not there.
+rocksdb::Status Unmark(rocksdb::Env* env, const std::string& path, std::string_view mark);
+
+/// Takes out of each log file what is damaged and has whole writes behind it, which RocksDB would
+/// drop without a word. The file as it was is kept. Seqs that are missing then are found by the
+/// reader. For a store that nobody has open.
+common::Status RepairLogFiles(rocksdb::Env* env, const std::string& path);
+/// The log files that RepairLogFiles would change.
+std::vector<std::string> DamagedLogFiles(rocksdb::Env* env, const std::string& path);
+
+}  // namespace gateway::queue
