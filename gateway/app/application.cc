@@ -153,7 +153,7 @@ class Application {
   }
 
   Status OpenQueue() {
-    auto queue = queue::RocksQueue::Open(ToQueueOptions(config_.storage), clock_, registry_);
+    auto queue = queue::RocksQueue::Open(ToQueueOptions(config_), clock_, registry_);
     if (!queue) return Named("storage.path", queue.error());
     queue_ = std::move(*queue);
     storage_watch_.emplace(

@@ -106,7 +106,8 @@ ingest::IngestOptions ToIngestOptions(const config::Ingest& ingest) {
           .tls = !ingest.tls.certificate.empty()};
 }
 
-queue::Options ToQueueOptions(const config::Storage& storage) {
+queue::Options ToQueueOptions(const config::Config& config) {
+  const config::Storage& storage = config.storage;
   queue::Options options;
   options.path = storage.path;
   options.hot_tail_bytes = storage.hot_tail;
@@ -120,6 +121,8 @@ queue::Options ToQueueOptions(const config::Storage& storage) {
   options.write_buffer_count = kWriteBuffers;
   options.max_wal_bytes = storage.max_wal;
   options.max_rejected_bytes = storage.tenant_max_rejected;
+  options.max_dead_bytes = config.retention.tenant_max_dead_letters;
+  options.max_letter_age = config.retention.dead_letter_max_age;
   options.block_cache_bytes = storage.block_cache;
   return options;
 }
@@ -140,6 +143,7 @@ deliver::PumpOptions ToPumpOptions(const config::Config& config) {
           .classify = {.max_retry_after = delivery.max_retry_after},
           .request_timeout = delivery.request_timeout,
           .hold_probe_interval = delivery.hold_probe_interval,
+          .default_max_age = config.retention.max_age,
           .queue_retry_interval = config.storage.retry_interval};
 }
 
@@ -179,6 +183,8 @@ std::vector<control::TenantSpec> ToTenantSpecs(const config::Config& config) {
          .message_ids = tenant.message_ids,
          .dedupe = {.window = tenant.dedupe.window, .max_ids = tenant.dedupe.max_ids},
          .rate = ToRate(tenant.limits.rate, ingest.tenant_limits.rate, ingest.max_batch_events),
+         .max_age =
+             tenant.max_age != common::Duration{} ? tenant.max_age : config.retention.max_age,
          .max_backlog_bytes = max_backlog != 0 ? max_backlog : ingest.tenant_limits.max_backlog,
          .paused = tenant.paused,
          .forwarded = tenant.segment.enabled,

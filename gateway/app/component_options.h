@@ -21,7 +21,7 @@ common::net::ServerOptions IngestServerOptions(const config::Ingest& ingest);
 common::net::ServerOptions AdminServerOptions(const config::Admin& admin,
                                               const config::Ingest& timeouts);
 ingest::IngestOptions ToIngestOptions(const config::Ingest& ingest);
-queue::Options ToQueueOptions(const config::Storage& storage);
+queue::Options ToQueueOptions(const config::Config& config);
 deliver::PumpOptions ToPumpOptions(const config::Config& config);
 deliver::HttpsTransportOptions ToTransportOptions(const config::Config& config,
                                                   prometheus::Registry& registry);

@@ -118,6 +118,7 @@ void PrintJson(const std::vector<OfflineQueue::Log>& logs) {
                                 {"pending_bytes", state.pending_bytes},
                                 {"delivered", state.delivered()},
                                 {"dead", state.dead},
+                                {"dead_kept", log.dead_letters},
                                 {"refused_kept", log.refused},
                                 {"quarantined", log.quarantined},
                                 {"attempts", state.retry.attempts},

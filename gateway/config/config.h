@@ -88,6 +88,13 @@ struct Storage {
   common::Duration retry_interval{};
 };
 
+/// How long something is kept; 0 is for ever.
+struct Retention {
+  common::Duration max_age{};
+  common::Duration dead_letter_max_age{};
+  std::uint64_t tenant_max_dead_letters = 0;
+};
+
 struct Segment {
   std::map<std::string, pipeline::Endpoint> endpoints;  ///< By region name.
   std::string ca_file;                                  ///< Empty: the system's store alone.
@@ -155,6 +162,7 @@ struct Tenant {
   bool strict = false;
   pipeline::MessageIds message_ids = pipeline::MessageIds::kAuto;
   TenantDedupe dedupe;
+  common::Duration max_age{};  ///< 0: retention.max_age.
   TenantLimits limits;
   TenantSegment segment;
 };
@@ -171,6 +179,7 @@ struct Config {
   Ingest ingest;
   Admin admin;
   Storage storage;
+  Retention retention;
   Segment segment;
   Delivery delivery;
   Shutdown shutdown;

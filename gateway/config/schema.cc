@@ -150,6 +150,21 @@ constexpr auto kConfigFields = std::to_array<Field>({
      Duration("10ms", "1m"), "1s",
      "How often a disk that refused a write or a read is tried again."},
 
+    {"retention.max_age", At<&Config::retention, &Retention::max_age>, Duration("0s", "10000d"),
+     "30d",
+     "How long an event may wait for delivery before it becomes a dead letter (code `expired`); 0 "
+     "is "
+     "for ever. Also for tenants that are paused, held or no longer configured. How much may wait "
+     "is "
+     "`ingest.tenant_limits.max_backlog`: beyond it new events are refused, and none is given up."},
+    {"retention.dead_letter_max_age", At<&Config::retention, &Retention::dead_letter_max_age>,
+     Duration("0s", "10000d"), "90d",
+     "How long dead letters and refused events are kept; 0 is for ever. What goes is logged "
+     "(`dead_letters_dropped`) and counted."},
+    {"retention.tenant_max_dead_letters",
+     At<&Config::retention, &Retention::tenant_max_dead_letters>, Size("0", "16TiB"), "4GiB",
+     "Dead letters that are kept for one tenant; the oldest go first, and are logged and counted."},
+
     {"segment.endpoints", At<&Config::segment, &Segment::endpoints>, kUrlMap,
      "{us: https://api.segment.io, eu: https://events.eu1.segmentapis.com}",
      "Region name to base URL. Entries are added to `us` and `eu`; an entry of that name replaces "
@@ -271,6 +286,8 @@ constexpr auto kTenantFields = std::to_array<Field>({
      Count("0", "10000000"), "0", "0 is `ingest.tenant_limits.burst_events`."},
     {"limits.max_backlog", At<&Tenant::limits, &TenantLimits::max_backlog>, Size("0", "16TiB"), "0",
      "0 is `ingest.tenant_limits.max_backlog`."},
+    {"retention.max_age", At<&Tenant::max_age>, Duration("0s", "10000d"), "0s",
+     "0 is `retention.max_age`."},
     {"segment.write_key", At<&Tenant::segment, &TenantSegment::write_key>, kKey, kUnset,
      "The write key of the tenant's source in Segment. Required unless `segment.enabled` is "
      "false."},
@@ -300,6 +317,7 @@ constexpr auto kSections = std::to_array<Section>({
     {"ingest", "The listener that receives events, and its limits."},
     {"admin", "The listener for operators."},
     {"storage", "The durable queue."},
+    {"retention", "How long what is not delivered is kept."},
     {"segment", "Where Segment's Tracking API is."},
     {"delivery", "How events are sent to Segment."},
     {"shutdown", "How the process ends."},

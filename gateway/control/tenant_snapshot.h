@@ -24,6 +24,7 @@ struct TenantSpec {
   pipeline::MessageIds message_ids = pipeline::MessageIds::kAuto;
   pipeline::Dedupe dedupe{};
   pipeline::IngestRate rate{};
+  common::Duration max_age{};  ///< As in pipeline::Tenant.
   std::uint64_t max_backlog_bytes = 0;
   bool paused = false;
   bool forwarded = true;  ///< The "Send to Segment" switch; false wins over `paused`.

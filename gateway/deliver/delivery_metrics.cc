@@ -49,6 +49,7 @@ const std::vector<double>& EndToEndBuckets() {
 DeliveryMetrics::DeliveryMetrics(prometheus::Registry& registry)
     : delivered(Events(registry, "delivered")),
       dead(Events(registry, "dead")),
+      expired(Events(registry, "expired")),
       attempts_2xx(Attempts(registry, "2xx")),
       attempts_3xx(Attempts(registry, "3xx")),
       attempts_4xx(Attempts(registry, "4xx")),

@@ -15,6 +15,7 @@ struct DeliveryMetrics {
 
   prometheus::Counter& delivered;
   prometheus::Counter& dead;
+  prometheus::Counter& expired;
   prometheus::Counter& attempts_2xx;
   prometheus::Counter& attempts_3xx;
   prometheus::Counter& attempts_4xx;

@@ -20,6 +20,10 @@ using common::WallTime;
 using pipeline::HoldReason;
 using pipeline::LogId;
 
+// How long after a start, or after a look that failed, events are looked at for their age.
+constexpr std::chrono::hours kFirstExpiryLook{1};
+constexpr std::chrono::milliseconds kShortestExpiryLook{10};
+
 double Seconds(common::Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -106,6 +110,8 @@ void Pump::Start(const std::vector<pipeline::LogState>& logs) {
                        ToSteady(state.retry.not_before, longest, clock_), !lane.deliverable,
                        clock_.Steady());
     CountHeld({}, state.retry);
+    // Most of a backlog is soon gone; the rest does not expire while nobody looks.
+    if (state.pending() > 0) PlanExpiry(state.log, clock_.Steady(), kFirstExpiryLook);
     if (tenant == nullptr && state.pending() > 0) {
       ++unconfigured;
       common::log::Warning("tenant_unconfigured",
@@ -127,7 +133,9 @@ void Pump::Start(const std::vector<pipeline::LogState>& logs) {
 
 void Pump::OnCommitted(const std::vector<pipeline::Committed>& commits) {
   for (const pipeline::Committed& commit : commits) {
-    scheduler_.OnCommitted(commit.log, commit.events, commit.bytes, clock_.Steady());
+    const SteadyTime now = clock_.Steady();
+    scheduler_.OnCommitted(commit.log, commit.events, commit.bytes, now);
+    if (!expiry_.planned(commit.log)) PlanExpiry(commit.log, now, MaxAge(commit.log));
   }
   Turn();
 }
@@ -135,6 +143,7 @@ void Pump::OnCommitted(const std::vector<pipeline::Committed>& commits) {
 void Pump::Turn() {
   const SteadyTime now = clock_.Steady();
   RetrySettlements(now);
+  ExpireDue(now);
   while (!stopping_) {
     const auto dispatch = scheduler_.Next(now);
     if (!dispatch) break;
@@ -148,6 +157,7 @@ void Pump::Turn() {
 void Pump::Rearm(SteadyTime now) {
   std::optional<SteadyTime> wake = scheduler_.NextWake();
   if (!refused_.empty()) wake = std::min(wake.value_or(refused_retry_), refused_retry_);
+  if (const auto look = expiry_.NextWake()) wake = std::min(wake.value_or(*look), *look);
   if (!wake) return;
   // An alarm too early does no harm, and setting one costs a system call.
   if (alarm_ && *alarm_ > now && *alarm_ <= *wake) return;
@@ -172,6 +182,82 @@ void Pump::StartBatch(const schedule::Dispatch& dispatch) {
         auto shared = std::make_shared<common::Result<pipeline::ReadBatch>>(std::move(result));
         post_([this, log, shared] { OnRead(log, std::move(*shared)); });
       });
+}
+
+common::Duration Pump::MaxAge(LogId log) const {
+  const auto snapshot = tenants_.Current();
+  const pipeline::Tenant* tenant = snapshot->FindByLog(log);
+  return tenant == nullptr ? options_.default_max_age : tenant->max_age;
+}
+
+void Pump::PlanExpiry(LogId log, SteadyTime now, common::Duration wait) {
+  const common::Duration max_age = MaxAge(log);
+  if (max_age == common::Duration{}) return;
+  expiry_.Plan(log, now + std::clamp<common::Duration>(wait, kShortestExpiryLook, max_age));
+}
+
+void Pump::ExpireDue(SteadyTime now) {
+  while (!stopping_) {
+    const auto due = expiry_.Next(now);
+    if (!due) return;
+    const LogId log = *due;
+    // An empty log has nothing to look at; its next event plans a look.
+    if (scheduler_.pending_events(log) == 0) continue;
+    const Lane& lane = lanes_.at(log);
+    if (lane.settle_refused || !scheduler_.Claim(log)) {
+      PlanExpiry(log, now, options_.queue_retry_interval);
+      continue;
+    }
+    queue_.Read({.log = log,
+                 .from = lane.progress.cursor,
+                 .max_events = options_.scheduler.max_batch_events,
+                 .max_bytes = options_.scheduler.max_batch_bytes},
+                [this, log](common::Result<pipeline::ReadBatch> result) {
+                  auto shared =
+                      std::make_shared<common::Result<pipeline::ReadBatch>>(std::move(result));
+                  post_([this, log, shared] { OnExpiryRead(log, std::move(*shared)); });
+                });
+  }
+}
+
+void Pump::OnExpiryRead(LogId log, common::Result<pipeline::ReadBatch> result) {
+  Lane& lane = lanes_.at(log);
+  const SteadyTime now = clock_.Steady();
+  if (!result || result->events == 0 || !result->damaged.empty() || stopping_) {
+    // The next delivery meets the same, and says so.
+    scheduler_.Release(log, 0, 0, now);
+    PlanExpiry(log, now, kFirstExpiryLook);
+    return Turn();
+  }
+  Expire(log, lane, *result);
+  Turn();
+}
+
+void Pump::Expire(LogId log, Lane& lane, const pipeline::ReadBatch& batch) {
+  const SteadyTime now = clock_.Steady();
+  const common::Duration max_age = MaxAge(log);
+  if (max_age == common::Duration{}) return scheduler_.Release(log, 0, 0, now);
+  const WallTime oldest =
+      clock_.Wall() - std::chrono::duration_cast<std::chrono::milliseconds>(max_age);
+  settle::Verdict verdict = settle::Expire(lane.progress, log, batch, oldest, clock_.Wall());
+  if (verdict.buried == 0) {
+    scheduler_.Release(log, 0, 0, now);
+    return PlanExpiry(log, now, batch.slices.front().chunk->accepted_at - oldest);
+  }
+  const auto snapshot = tenants_.Current();
+  const pipeline::Tenant* tenant = snapshot->FindByLog(log);
+  common::log::Warning("events_expired",
+                       "events waited longer than they may; they are dead letters now",
+                       {{"log", log},
+                        {"tenant", tenant == nullptr ? "" : tenant->id},
+                        {"events", verdict.buried},
+                        {"max_age_seconds", max_age}});
+  lane.progress = verdict.progress;
+  metrics_.expired.Increment(verdict.buried);
+  scheduler_.SetEventCap(log, verdict.progress.event_cap);
+  scheduler_.Release(log, verdict.buried, verdict.bytes, now);
+  PlanExpiry(log, now, {});
+  Settle(log, lane, std::move(verdict.settlement));
 }
 
 void Pump::OnRead(LogId log, common::Result<pipeline::ReadBatch> result) {

@@ -19,6 +19,7 @@
 #include "gateway/pipeline/tenant_view.h"
 #include "gateway/pipeline/transport.h"
 #include "gateway/schedule/backoff.h"
+#include "gateway/schedule/expiry_watch.h"
 #include "gateway/schedule/scheduler.h"
 #include "gateway/settle/verdict.h"
 
@@ -30,6 +31,8 @@ struct PumpOptions {
   ClassifyPolicy classify;
   common::Duration request_timeout{};
   common::Duration hold_probe_interval{};
+  /// pipeline::Tenant::max_age for logs whose tenant is not configured.
+  common::Duration default_max_age{};
   /// Wait before the queue is asked again after it refused a settlement or a read.
   common::Duration queue_retry_interval{};
 };
@@ -85,6 +88,12 @@ class Pump {
   void Settle(pipeline::LogId log, Lane& lane, pipeline::Settlement settlement);
   void SubmitSettlement(pipeline::LogId log, Lane& lane);
   void OnSettled(pipeline::LogId log, const common::Status& status);
+  /// How old the log's events may become; 0: any age.
+  common::Duration MaxAge(pipeline::LogId log) const;
+  void PlanExpiry(pipeline::LogId log, common::SteadyTime now, common::Duration wait);
+  void ExpireDue(common::SteadyTime now);
+  void OnExpiryRead(pipeline::LogId log, common::Result<pipeline::ReadBatch> result);
+  void Expire(pipeline::LogId log, Lane& lane, const pipeline::ReadBatch& batch);
   void Report(const std::string& tenant, bool was_held, const pipeline::TransportReply& reply,
               const pipeline::Outcome& outcome, const settle::Verdict& verdict);
   void CountHeld(const pipeline::RetryState& before, const pipeline::RetryState& after);
@@ -103,6 +112,7 @@ class Pump {
   const settle::Policy policy_;
   DeliveryMetrics metrics_;
   schedule::Scheduler scheduler_;
+  schedule::ExpiryWatch expiry_;
   std::unordered_map<pipeline::LogId, Lane> lanes_;
   std::size_t settling_ = 0;
   std::vector<pipeline::LogId> refused_;  ///< Lanes with settle_refused.

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/clock.h"
 #include "common/secret.h"
 #include "gateway/pipeline/dedupe.h"
 #include "gateway/pipeline/event.h"
@@ -55,7 +56,9 @@ struct Tenant {
   bool strict = false;
   MessageIds message_ids = MessageIds::kAuto;
   Dedupe dedupe{};
-  IngestRate rate{};                    ///< Of all its keys together.
+  IngestRate rate{};  ///< Of all its keys together.
+  /// Events that wait longer become dead letters; 0: none does.
+  common::Duration max_age{};
   std::uint64_t max_backlog_bytes = 0;  ///< Waiting events beyond which new ones get 429; 0: any.
   common::Secret write_key{};
   std::string region{};                        ///< A name of segment.endpoints.

@@ -2,6 +2,7 @@
 #include "gateway/queue/commit_builder.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "gateway/queue/record_key.h"
@@ -17,6 +18,8 @@ using pipeline::LogId;
 using pipeline::Seq;
 
 namespace {
+
+constexpr std::chrono::minutes kExpiryInterval{1};
 
 common::Error Invalid(std::string message) {
   return {ErrorCode::kInvalidArgument, std::move(message)};
@@ -55,23 +58,24 @@ void Commit::clear() {
   committed.clear();
   events = 0;
   duplicates = 0;
-  rejected_evicted = 0;
+  rejected_evicted.clear();
+  dead_evicted.clear();
   quarantined_chunks = 0;
   quarantined_events = 0;
 }
 
 CommitBuilder::CommitBuilder(const RocksStore& store, const LogTable& table,
                              const common::Clock& clock, std::uint64_t max_chunk_bytes,
-                             std::uint64_t last_dead_id, RejectedLedger rejected, IdLedger ids,
-                             TailLedger tails)
+                             std::uint64_t last_dead_id, Ledgers ledgers)
     : store_(store),
       table_(table),
       clock_(clock),
       max_chunk_bytes_(max_chunk_bytes),
       last_dead_id_(last_dead_id),
-      rejected_(std::move(rejected)),
-      ids_(std::move(ids)),
-      tails_(std::move(tails)) {}
+      rejected_(std::move(ledgers.rejected)),
+      dead_(std::move(ledgers.dead)),
+      ids_(std::move(ledgers.ids)),
+      tails_(std::move(ledgers.tails)) {}
 
 LogTable::Change* CommitBuilder::Stage(LogId log, Commit& commit) {
   const auto [staged, is_new] = staged_.try_emplace(log, commit.changes.size());
@@ -87,7 +91,10 @@ LogTable::Change* CommitBuilder::Stage(LogId log, Commit& commit) {
 
 void CommitBuilder::Build(Work& work, Commit& commit) {
   staged_.clear();
-  rejected_.Begin();
+  for (LetterLedger* letters : {&rejected_, &dead_}) {
+    letters->Begin();
+    if (expire_letters_) letters->Expire(NowAsId());
+  }
   ids_.Begin();
   tails_.Begin();
   const std::uint64_t dead_id_before = last_dead_id_;
@@ -97,9 +104,11 @@ void CommitBuilder::Build(Work& work, Commit& commit) {
   }
   for (PendingSettle& settle : work.settlements) AddSettlement(settle, commit);
   rejected_.Seal(commit.batch);
+  dead_.Seal(commit.batch);
   ids_.Seal(commit.batch);
   tails_.Seal(commit.batch);
   commit.rejected_evicted = rejected_.evicted();
+  commit.dead_evicted = dead_.evicted();
   rocksdb::ColumnFamilyHandle* meta = store_.family(Family::kMeta);
   for (const LogTable::Change& change : commit.changes) {
     if (!change.cursor_changed) continue;
@@ -233,9 +242,20 @@ void CommitBuilder::FlushChunk(LogTable::Change& change, Committed& committed, C
 std::uint64_t CommitBuilder::NextDeadId() {
   // Microseconds of the clock, pushed on where the clock is coarse or went back: an id is
   // never given out twice, and sorts by time.
-  const auto now = static_cast<std::uint64_t>(clock_.Wall().time_since_epoch().count()) * 1000;
-  last_dead_id_ = std::max(last_dead_id_ + 1, now);
+  last_dead_id_ = std::max(last_dead_id_ + 1, NowAsId());
   return last_dead_id_;
+}
+
+std::uint64_t CommitBuilder::NowAsId() const {
+  return static_cast<std::uint64_t>(clock_.Wall().time_since_epoch().count()) * 1000;
+}
+
+bool CommitBuilder::LettersExpired() {
+  const common::SteadyTime now = clock_.Steady();
+  if (now < next_expiry_) return false;
+  next_expiry_ = now + kExpiryInterval;
+  expire_letters_ = rejected_.HasExpired(NowAsId()) || dead_.HasExpired(NowAsId());
+  return expire_letters_;
 }
 
 void CommitBuilder::AddQuarantine(const DamagedRecord& record, Commit& commit) {
@@ -282,8 +302,7 @@ void CommitBuilder::AddSettlement(PendingSettle& settle, Commit& commit) {
     commit.batch.Delete(store_.family(Family::kQueue), EncodeKey(EntryKey{settlement.log, first}));
   }
   for (const DeadLetter& letter : settlement.dead) {
-    commit.batch.Put(store_.family(Family::kDead),
-                     EncodeKey(EntryKey{settlement.log, NextDeadId()}), EncodeDeadLetter(letter));
+    dead_.Add(settlement.log, NextDeadId(), letter, commit.batch);
   }
   MoveCursor(position, settlement.cursor);
   position.dead += settlement.dead.size();
@@ -293,6 +312,8 @@ void CommitBuilder::AddSettlement(PendingSettle& settle, Commit& commit) {
 
 void CommitBuilder::OnSuccess() {
   rejected_.OnSuccess();
+  dead_.OnSuccess();
+  expire_letters_ = false;
   ids_.OnSuccess();
   tails_.OnSuccess();
 }

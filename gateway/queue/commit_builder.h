@@ -17,8 +17,8 @@
 #include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/commit_work.h"
 #include "gateway/queue/id_ledger.h"
+#include "gateway/queue/letter_ledger.h"
 #include "gateway/queue/log_table.h"
-#include "gateway/queue/rejected_ledger.h"
 #include "gateway/queue/rocks_store.h"
 #include "gateway/queue/tail_ledger.h"
 
@@ -34,8 +34,10 @@ struct Commit {
   std::vector<std::pair<pipeline::LogId, std::shared_ptr<const pipeline::Chunk>>> chunks;
   std::vector<pipeline::Committed> committed;
   std::uint64_t events = 0;
-  std::uint64_t duplicates = 0;        ///< Events that were accepted before and are not stored.
-  std::uint64_t rejected_evicted = 0;  ///< Refused events that this write drops.
+  std::uint64_t duplicates = 0;  ///< Events that were accepted before and are not stored.
+  /// Letters that this write drops, by log.
+  std::vector<LetterLedger::Evicted> rejected_evicted;
+  std::vector<LetterLedger::Evicted> dead_evicted;
   std::uint64_t quarantined_chunks = 0;
   std::uint64_t quarantined_events = 0;
 
@@ -51,9 +53,16 @@ struct Commit {
 /// For the committer's thread alone.
 class CommitBuilder {
  public:
+  /// What it keeps of all logs besides their positions.
+  struct Ledgers {
+    LetterLedger rejected;
+    LetterLedger dead;
+    IdLedger ids;
+    TailLedger tails;
+  };
+
   CommitBuilder(const RocksStore& store, const LogTable& table, const common::Clock& clock,
-                std::uint64_t max_chunk_bytes, std::uint64_t last_dead_id, RejectedLedger rejected,
-                IdLedger ids, TailLedger tails);
+                std::uint64_t max_chunk_bytes, std::uint64_t last_dead_id, Ledgers ledgers);
 
   /// Fills the empty `commit` from `work`. Sets `refused` on items that cannot be done:
   /// an unknown log, a cursor outside the log's pending events.
@@ -66,9 +75,14 @@ class CommitBuilder {
   /// called often.
   bool ForgetExpiredIds() { return ids_.Expire(clock_); }
 
+  /// Whether letters are too old: then a Build, even without work, drops them. Looks at all logs
+  /// once a minute, and is cheap between.
+  bool LettersExpired();
+
   std::uint64_t remembered_ids() const { return ids_.count(); }
-  /// Refused events that are kept, of all logs.
+  /// Refused events and dead letters that are kept, of all logs.
   std::uint64_t rejected_bytes() const { return rejected_.bytes(); }
+  std::uint64_t dead_bytes() const { return dead_.bytes(); }
 
  private:
   LogTable::Change* Stage(pipeline::LogId log, Commit& commit);
@@ -85,15 +99,20 @@ class CommitBuilder {
   void AddSettlement(PendingSettle& settle, Commit& commit);
   /// An id for a dead letter or a refused event: never given out before.
   std::uint64_t NextDeadId();
+  /// The time, as such an id would say it.
+  std::uint64_t NowAsId() const;
 
   const RocksStore& store_;
   const LogTable& table_;
   const common::Clock& clock_;
   const std::uint64_t max_chunk_bytes_;
   std::uint64_t last_dead_id_;
-  RejectedLedger rejected_;
+  LetterLedger rejected_;
+  LetterLedger dead_;
   IdLedger ids_;
   TailLedger tails_;
+  common::SteadyTime next_expiry_;
+  bool expire_letters_ = false;  ///< With the next Build that succeeds.
 
   // Scratch space of one Build, kept for its capacity.
   std::unordered_map<pipeline::LogId, std::size_t> staged_;

@@ -17,6 +17,7 @@ Committer::Committer(Parts parts, CommitBuilder builder, common::Duration probe_
 
 void Committer::ShowKept() {
   parts_.metrics.rejected_bytes.Set(static_cast<double>(builder_.rejected_bytes()));
+  parts_.metrics.dead_bytes.Set(static_cast<double>(builder_.dead_bytes()));
   parts_.metrics.remembered_ids.Set(static_cast<double>(builder_.remembered_ids()));
 }
 
@@ -40,7 +41,7 @@ bool Committer::RunOnce(std::chrono::steady_clock::time_point deadline) {
   parts_.metrics.pending_requests.Set(static_cast<double>(parts_.intake.pending_requests()));
   if (!parts_.health.ok()) TryToRecover();
   if (builder_.ForgetExpiredIds()) ShowKept();
-  if (taken == Intake::Taken::kWork) CommitWork();
+  if (builder_.LettersExpired() || taken == Intake::Taken::kWork) CommitWork();
   work_.clear();
   return true;
 }
@@ -100,9 +101,7 @@ void Committer::Publish() {
   if (commit_.duplicates > 0) {
     parts_.metrics.duplicates.Increment(static_cast<double>(commit_.duplicates));
   }
-  if (commit_.rejected_evicted > 0) {
-    parts_.metrics.rejected_evicted.Increment(static_cast<double>(commit_.rejected_evicted));
-  }
+  ReportEvicted();
   if (commit_.quarantined_chunks > 0) {
     parts_.metrics.quarantined_chunks.Increment(static_cast<double>(commit_.quarantined_chunks));
     parts_.metrics.quarantined_events.Increment(static_cast<double>(commit_.quarantined_events));
@@ -115,6 +114,19 @@ void Committer::Publish() {
     listener = listener_;
   }
   if (listener != nullptr && *listener) (*listener)(commit_.committed);
+}
+
+void Committer::ReportEvicted() {
+  for (const LetterLedger::Evicted& of_log : commit_.rejected_evicted) {
+    parts_.metrics.rejected_evicted.Increment(static_cast<double>(of_log.count));
+  }
+  for (const LetterLedger::Evicted& of_log : commit_.dead_evicted) {
+    parts_.metrics.dead_evicted.Increment(static_cast<double>(of_log.count));
+    const LogTable::Log* log = parts_.table.Find(of_log.log);
+    common::log::Warning("dead_letters_dropped",
+                         "a tenant's oldest dead letters are beyond what is kept",
+                         {{"tenant", log == nullptr ? "" : log->tenant}, {"count", of_log.count}});
+  }
 }
 
 void Committer::Answer(Work& work, const common::Status& status) {

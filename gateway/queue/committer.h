@@ -55,6 +55,8 @@ class Committer {
   bool Write();
   /// Makes the commit visible: hot tail, positions, listener.
   void Publish();
+  /// Says which letters had to go, before they are forgotten.
+  void ReportEvicted();
   /// Sets the gauges of what the store keeps beside the events.
   void ShowKept();
   void TryToRecover();

@@ -50,7 +50,8 @@ struct Kept {
   std::uint64_t dead = 0;
   std::uint64_t refused = 0;
   std::uint64_t quarantined = 0;
-  std::uint64_t passed = 0;  ///< Of the quarantine, before the cursor.
+  std::uint64_t passed = 0;   ///< Of the quarantine, before the cursor.
+  std::uint64_t evicted = 0;  ///< Dead letters that are kept no more.
 };
 
 std::string EndOfFamily() { return std::string(32, '\xff'); }
@@ -105,6 +106,14 @@ class OfflineQueue::Impl {
     if (Status counted = CountQuarantine(kept); !counted) {
       return tl::unexpected(std::move(counted.error()));
     }
+    Status counted =
+        ForEachLogMeta(*store, kDeadPrefix, [&](LogId log, std::string_view value) -> Status {
+          const auto letters = DecodeLetters(value);
+          if (!letters) return tl::unexpected(letters.error());
+          kept[log].evicted = letters->evicted;
+          return common::Ok();
+        });
+    if (!counted) return tl::unexpected(std::move(counted.error()));
     return kept;
   }
 
@@ -231,11 +240,11 @@ OfflineQueue::Verdict OfflineQueue::Verify(const Progress& progress) const {
     if (!kept) continue;
     const Kept& of_log = (*kept)[state.log];
     verdict.letters += of_log.dead + of_log.refused;
-    if (state.dead != of_log.dead + of_log.passed) {
+    if (state.dead != of_log.dead + of_log.evicted + of_log.passed) {
       complain(
           fmt::format("tenant {}: {} events count as dead, {} dead letters and {} events of "
-                      "the quarantine are there",
-                      state.tenant, state.dead, of_log.dead, of_log.passed));
+                      "the quarantine are there, and {} dead letters went since",
+                      state.tenant, state.dead, of_log.dead, of_log.passed, of_log.evicted));
     }
   }
   return verdict;

@@ -27,9 +27,12 @@ struct Options {
   std::uint64_t max_chunk_bytes = 0;   ///< Event bytes of one record; at most 1 GiB.
   common::Duration commit_linger{};    ///< Waits this long for company before a commit.
 
-  /// Refused events that each log keeps, in bytes of their records; beyond that the oldest
-  /// go. 0 keeps none. What is dropped is counted.
+  /// Refused events and dead letters that each log keeps, in bytes of their records; beyond that
+  /// the oldest go. 0 keeps none. What is dropped is counted.
   std::uint64_t max_rejected_bytes = 0;
+  std::uint64_t max_dead_bytes = 0;
+  /// Letters of both kinds that are older go too; 0: none is too old.
+  common::Duration max_letter_age{};
 
   /// How often a store that refused a write is tried again.
   common::Duration health_probe_interval{};

@@ -41,6 +41,10 @@ QueueMetrics::QueueMetrics(prometheus::Registry& registry)
                                "Refused events dropped because their log keeps no more.")),
       rejected_bytes(Gauge(registry, "queue_rejected_bytes",
                            "Size of the refused events that all logs keep.")),
+      dead_evicted(Counter(registry, "queue_dead_letters_evicted_total",
+                           "Dead letters dropped because they are too old or too many.")),
+      dead_bytes(
+          Gauge(registry, "queue_dead_letter_bytes", "Size of the dead letters of all logs.")),
       healthy(Gauge(registry, "queue_healthy", "1 while the store takes writes, else 0.")) {
   healthy.Set(1);
 }

@@ -24,6 +24,8 @@ struct QueueMetrics {
   prometheus::Gauge& remembered_ids;
   prometheus::Counter& rejected_evicted;
   prometheus::Gauge& rejected_bytes;
+  prometheus::Counter& dead_evicted;
+  prometheus::Gauge& dead_bytes;
   prometheus::Gauge& healthy;
 };
 

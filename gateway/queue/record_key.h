@@ -18,6 +18,7 @@ namespace gateway::queue {
 inline constexpr char kLogPrefix = 'L';
 inline constexpr char kCursorPrefix = 'C';
 inline constexpr char kRejectedPrefix = 'R';
+inline constexpr char kDeadPrefix = 'X';
 inline constexpr char kIdsPrefix = 'I';
 inline constexpr char kTailPrefix = 'T';
 /// Meta record: the format version of the whole store.

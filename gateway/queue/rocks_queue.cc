@@ -147,8 +147,14 @@ Status RocksQueue::Impl::Load(const Options& options, const common::Clock& clock
   if (Status loaded = LoadLogs(*store, table); !loaded) return loaded;
   const Result<std::uint64_t> dead_id = LoadLastDeadId(*store);
   if (!dead_id) return tl::unexpected(dead_id.error());
-  Result<RejectedLedger> rejected = RejectedLedger::Load(*store, options.max_rejected_bytes);
+  Result<LetterLedger> rejected = LetterLedger::Load(
+      *store, {.family = Family::kRejected, .prefix = kRejectedPrefix},
+      {.max_bytes = options.max_rejected_bytes, .max_age = options.max_letter_age});
   if (!rejected) return tl::unexpected(std::move(rejected.error()));
+  Result<LetterLedger> dead =
+      LetterLedger::Load(*store, {.family = Family::kDead, .prefix = kDeadPrefix},
+                         {.max_bytes = options.max_dead_bytes, .max_age = options.max_letter_age});
+  if (!dead) return tl::unexpected(std::move(dead.error()));
   Result<IdLedger> ids = IdLedger::Load(*store);
   if (!ids) return tl::unexpected(std::move(ids.error()));
   Result<TailLedger> tails = TailLedger::Open(*store, table);
@@ -161,8 +167,11 @@ Status RocksQueue::Impl::Load(const Options& options, const common::Clock& clock
                        .health = health,
                        .metrics = metrics,
                        .clock = clock},
-      CommitBuilder(*store, table, clock, options.max_chunk_bytes, *dead_id, std::move(*rejected),
-                    std::move(*ids), std::move(*tails)),
+      CommitBuilder(*store, table, clock, options.max_chunk_bytes, *dead_id,
+                    {.rejected = std::move(*rejected),
+                     .dead = std::move(*dead),
+                     .ids = std::move(*ids),
+                     .tails = std::move(*tails)}),
       options.health_probe_interval);
   reader = std::make_unique<DiskReader>(*store, table, intake);
   return common::Ok();

@@ -4,6 +4,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -46,9 +47,8 @@ std::optional<std::uint64_t> Progress(std::string_view key, std::string_view val
       if (const auto tail = DecodeNumber(value)) return *tail;
       return std::nullopt;
     case kRejectedPrefix:
-      if (const auto segments = DecodeRejected(value)) {
-        return segments->empty() ? 0 : segments->back().first_id;
-      }
+    case kDeadPrefix:
+      if (const auto letters = DecodeLetters(value)) return letters->last_id + letters->evicted;
       return std::nullopt;
     case kIdsPrefix:
       if (const auto ids = DecodeIds(value)) {
@@ -150,9 +150,10 @@ class Salvage {
       const auto cursor = cursors_.find(entry->log);
       return cursor == cursors_.end() || entry->number >= cursor->second.cursor.chunk;
     }
-    if (family == Family::kRejected && entry) {
-      const auto first = first_rejected_.find(entry->log);
-      return first != first_rejected_.end() && entry->number >= first->second;
+    if ((family == Family::kRejected || family == Family::kDead) && entry) {
+      const auto& firsts = first_letters_[family == Family::kDead ? 1 : 0];
+      const auto first = firsts.find(entry->log);
+      return first != firsts.end() && entry->number >= first->second;
     }
     return true;
   }
@@ -165,9 +166,16 @@ class Salvage {
       return common::Ok();
     });
     if (!read) return read;
-    return ForEachLogMeta(store_, kRejectedPrefix, [&](LogId log, std::string_view value) {
-      const auto segments = DecodeRejected(value);
-      if (segments && !segments->empty()) first_rejected_.emplace(log, segments->front().first_id);
+    read = ReadFirstLetters(kRejectedPrefix, first_letters_[0]);
+    return read ? ReadFirstLetters(kDeadPrefix, first_letters_[1]) : read;
+  }
+
+  Status ReadFirstLetters(char prefix, std::map<LogId, std::uint64_t>& firsts) const {
+    return ForEachLogMeta(store_, prefix, [&](LogId log, std::string_view value) {
+      const auto letters = DecodeLetters(value);
+      if (letters && !letters->segments.empty()) {
+        firsts.emplace(log, letters->segments.front().first_id);
+      }
       return common::Ok();
     });
   }
@@ -267,7 +275,8 @@ class Salvage {
   const std::string& path_;
   std::vector<std::string> tables_;
   std::map<LogId, CursorRecord> cursors_;
-  std::map<LogId, std::uint64_t> first_rejected_;
+  /// The ids of the first letters that logs keep: refused events, and dead letters.
+  std::array<std::map<LogId, std::uint64_t>, 2> first_letters_;
   rocksdb::WriteBatch batch_;
 };
 

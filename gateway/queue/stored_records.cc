@@ -109,29 +109,37 @@ Result<pipeline::DeadLetter> DecodeDeadLetter(std::string_view bytes) {
   return letter;
 }
 
-std::string EncodeRejected(const std::vector<RejectedSegment>& segments) {
-  stored::Rejected message;
-  for (const RejectedSegment& segment : segments) {
-    stored::Rejected::Segment& stored = *message.add_segments();
+std::string EncodeLetters(const LetterRecord& record) {
+  stored::Letters message;
+  for (const LetterSegment& segment : record.segments) {
+    stored::Letters::Segment& stored = *message.add_segments();
     stored.set_first_id(segment.first_id);
     stored.set_bytes(segment.bytes);
     stored.set_count(segment.count);
   }
+  message.set_last_id(record.last_id);
+  message.set_evicted(record.evicted);
   return message.SerializeAsString();
 }
 
-Result<std::vector<RejectedSegment>> DecodeRejected(std::string_view bytes) {
-  stored::Rejected message;
+Result<LetterRecord> DecodeLetters(std::string_view bytes) {
+  stored::Letters message;
   if (!Parse(message, bytes)) {
-    return Fail(ErrorCode::kDataLoss, "the record of a log's refused events is not readable");
+    return Fail(ErrorCode::kDataLoss, "the record of a log's letters is not readable");
   }
-  std::vector<RejectedSegment> segments;
-  segments.reserve(static_cast<std::size_t>(message.segments_size()));
-  for (const stored::Rejected::Segment& segment : message.segments()) {
-    segments.push_back(
+  LetterRecord record;
+  record.last_id = message.last_id();
+  record.evicted = message.evicted();
+  record.segments.reserve(static_cast<std::size_t>(message.segments_size()));
+  for (const stored::Letters::Segment& segment : message.segments()) {
+    record.segments.push_back(
         {.first_id = segment.first_id(), .bytes = segment.bytes(), .count = segment.count()});
   }
-  return segments;
+  // A record of an older release does not say; the last letter is not before its segment.
+  if (record.last_id == 0 && !record.segments.empty()) {
+    record.last_id = record.segments.back().first_id;
+  }
+  return record;
 }
 
 std::string EncodeIds(const IdMemory& memory) {

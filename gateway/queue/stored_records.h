@@ -10,7 +10,7 @@
 #include "gateway/pipeline/dead_letter.h"
 #include "gateway/pipeline/event_queue.h"
 #include "gateway/queue/id_buckets.h"
-#include "gateway/queue/rejected_segments.h"
+#include "gateway/queue/letter_segments.h"
 
 namespace gateway::queue {
 
@@ -35,8 +35,8 @@ common::Result<CursorRecord> DecodeCursor(std::string_view bytes);
 std::string EncodeDeadLetter(const pipeline::DeadLetter& letter);
 common::Result<pipeline::DeadLetter> DecodeDeadLetter(std::string_view bytes);
 
-std::string EncodeRejected(const std::vector<RejectedSegment>& segments);
-common::Result<std::vector<RejectedSegment>> DecodeRejected(std::string_view bytes);
+std::string EncodeLetters(const LetterRecord& record);
+common::Result<LetterRecord> DecodeLetters(std::string_view bytes);
 
 std::string EncodeIds(const IdMemory& memory);
 common::Result<IdMemory> DecodeIds(std::string_view bytes);

@@ -59,13 +59,30 @@ std::optional<Dispatch> Scheduler::Next(SteadyTime now) {
   ready_.pop_front();
   Lane& lane = lanes_.at(log);
   const std::uint32_t limit = std::min(BatchLimit(lane), lane.rate.Available(now));
+  lane.taken = limit;
+  lane.rate.Take(limit);
+  TakeOff(lane);
+  return Dispatch{log, limit, options_.max_batch_bytes};
+}
+
+void Scheduler::TakeOff(Lane& lane) {
   lane.place = Place::kInFlight;
   lane.arrived_in_flight.reset();
   lane.offered = lane.events;
-  lane.taken = limit;
-  lane.rate.Take(limit);
   ++in_flight_;
-  return Dispatch{log, limit, options_.max_batch_bytes};
+}
+
+bool Scheduler::Claim(LogId log) {
+  Lane& lane = lanes_.at(log);
+  if (lane.place == Place::kInFlight) return false;
+  Unplace(log, lane);
+  lane.taken = 0;
+  TakeOff(lane);
+  return true;
+}
+
+void Scheduler::Release(LogId log, std::uint64_t events, std::uint64_t bytes, SteadyTime now) {
+  OnBatchDone(log, events, bytes, lanes_.at(log).not_before, now);
 }
 
 void Scheduler::OnBatchRead(LogId log, std::uint32_t events) {

@@ -66,6 +66,13 @@ class Scheduler {
   void OnBatchDone(pipeline::LogId log, std::uint64_t events, std::uint64_t bytes,
                    common::SteadyTime not_before, common::SteadyTime now);
 
+  /// Takes a lane out of turn, paused or not, to do something else with its log; it counts as
+  /// in flight until Release. False when it is in flight already.
+  bool Claim(pipeline::LogId log);
+  /// Gives it back: `events`/`bytes` left the log. When it may go next is as before.
+  void Release(pipeline::LogId log, std::uint64_t events, std::uint64_t bytes,
+               common::SteadyTime now);
+
   /// When Next can next have something without any other call; nullopt when never.
   std::optional<common::SteadyTime> NextWake() const;
 
@@ -93,6 +100,7 @@ class Scheduler {
     common::TokenBucket rate;
   };
 
+  void TakeOff(Lane& lane);
   void Replace(pipeline::LogId log, Lane& lane, common::SteadyTime now);
   void Unplace(pipeline::LogId log, Lane& lane);
   common::SteadyTime DueTime(Lane& lane, common::SteadyTime now);

@@ -143,6 +143,31 @@ Verdict Decide(const Progress& progress, pipeline::LogId log, const ReadBatch& b
   return Finish(std::move(verdict));
 }
 
+Verdict Expire(const Progress& progress, pipeline::LogId log, const ReadBatch& batch,
+               common::WallTime oldest, common::WallTime now) {
+  Verdict verdict = Begin(progress, log);
+  for (const ChunkSlice& slice : batch.slices) {
+    if (slice.chunk->accepted_at >= oldest) break;
+    for (std::uint32_t i = 0; i < slice.count; ++i) {
+      verdict.settlement.dead.push_back(
+          DeadLetter{.stage = pipeline::DeadLetterStage::kDelivery,
+                     .code = "expired",
+                     .message = "not delivered within the tenant's retention",
+                     .event = std::string(slice.chunk->Span(slice.from + i, 1)),
+                     .attempts = progress.retry.attempts,
+                     .accepted_at = slice.chunk->accepted_at,
+                     .dead_at = now});
+    }
+    verdict.buried += slice.count;
+  }
+  Advance(verdict, batch, verdict.buried);
+  verdict.progress.retry = progress.retry;
+  if (verdict.progress.event_cap != 0) {
+    NarrowTo(verdict.progress, progress.suspect_end, progress.event_cap);
+  }
+  return Finish(std::move(verdict));
+}
+
 Verdict SkipDamaged(const Progress& progress, pipeline::LogId log, const ReadBatch& batch) {
   Verdict verdict = Begin(progress, log);
   for (const auto& [first, end] : batch.damaged) {

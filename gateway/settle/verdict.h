@@ -42,6 +42,11 @@ struct Verdict {
 Verdict Decide(const Progress& progress, pipeline::LogId log, const pipeline::ReadBatch& batch,
                const pipeline::Outcome& outcome, const Policy& policy, common::WallTime now);
 
+/// Buries the events at the cursor that were accepted before `oldest`; `now` is when. The retry
+/// state stays: nothing was sent. Pure.
+Verdict Expire(const Progress& progress, pipeline::LogId log, const pipeline::ReadBatch& batch,
+               common::WallTime oldest, common::WallTime now);
+
 /// Moves the cursor past events whose stored record is damaged. The queue has put the
 /// record in quarantine and counts its events as dead once the cursor has passed them.
 /// Pure.

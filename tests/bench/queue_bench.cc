@@ -71,6 +71,7 @@ struct Store {
     options.max_wal_bytes = 512 * kMiB;
     options.block_cache_bytes = 16 * kMiB;
     options.max_rejected_bytes = 16 * kMiB;
+    options.max_dead_bytes = 16 * kMiB;
     auto opened = gateway::queue::RocksQueue::Open(options, clock, registry);
     if (!opened) throw std::runtime_error(opened.error().message);
     queue = std::make_unique<tests::RunningQueue>(std::move(*opened));

@@ -72,6 +72,7 @@ class Run {
     options_.max_chunk_bytes = dice_.Between(1, 32) << 10;
     small_cap_ = dice_.Percent(30);
     options_.max_rejected_bytes = small_cap_ ? 4 << 10 : 64 << 20;
+    options_.max_dead_bytes = 64 << 20;
     options_.health_probe_interval = std::chrono::seconds(1);
     options_.write_buffer_bytes = dice_.Between(16, 256) << 10;
     options_.write_buffer_count = static_cast<int>(dice_.Between(2, 4));

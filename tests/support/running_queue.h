@@ -23,6 +23,7 @@ inline gateway::queue::Options SmallQueueOptions(const std::string& path) {
   options.max_commit_bytes = 1 << 20;
   options.max_chunk_bytes = 256 << 10;
   options.max_rejected_bytes = 64 << 10;
+  options.max_dead_bytes = 64 << 10;
   options.health_probe_interval = std::chrono::milliseconds(10);
   options.write_buffer_bytes = 1 << 20;
   options.write_buffer_count = 4;

@@ -97,7 +97,7 @@ TEST(LoadErrorsTest, OneWrongValue) {
       {"tenants: { acme: {} }", "1:10: tenants: is a mapping; allowed: a list of mappings"},
       {"tenants: [ acme ]",
        "1:12: tenants[0]: is a single value; allowed: a mapping with id, ingest_keys, paused, "
-       "strict, message_ids, dedupe, limits, segment"},
+       "strict, message_ids, dedupe, limits, retention, segment"},
       {"ingest: { trusted_proxies: [ 10.0.0.0/33 ] }",
        "1:30: ingest.trusted_proxies[0]: '10.0.0.0/33' is not an address or network; allowed: a "
        "list of addresses or networks, [10.0.0.0/8, 192.0.2.1]"},
@@ -132,7 +132,8 @@ TEST(LoadErrorsTest, Keys) {
        "1:1: listen: unknown key here, did you mean 'ingest.listen' or 'admin.listen'?"},
       {"log: { colour: red }", "1:8: log.colour: unknown key; allowed: level, format"},
       {"log.level: info",
-       "1:1: log.level: unknown key; allowed: ingest, admin, storage, segment, delivery, "
+       "1:1: log.level: unknown key; allowed: ingest, admin, storage, retention, segment, "
+       "delivery, "
        "shutdown, log, secrets, tenants, service_keys"},
       {"log: { level: info, level: debug }",
        "1:21: log.level: is given twice (first on line 1); allowed: once"},
@@ -143,7 +144,7 @@ TEST(LoadErrorsTest, Keys) {
       {"log: { \"le\\nvel\": info }", "1:8: log.le?vel: unknown key, did you mean 'level'?"},
       {"tenants: [ { id: a, segment: { enabled: false }, name: A } ]",
        "1:50: tenants[0].name: unknown key; allowed: id, ingest_keys, paused, strict, "
-       "message_ids, dedupe, limits, segment"},
+       "message_ids, dedupe, limits, retention, segment"},
       {"tenants: [ { id: a, segment: { enabled: false }, ingest_keys: [ { name: n } ] } ]",
        "1:65: tenants[0].ingest_keys[0].key: is missing; allowed: 1 to 256 visible ASCII "
        "characters "
@@ -270,10 +271,12 @@ TEST(LoadErrorsTest, TextThatIsNotYaml) {
        "quotes: \"${NAME}\""},
       {"a: *missing", "1:4: this is not YAML: the referenced anchor is not defined"},
       {"- a",
-       "1:1: is a list; allowed: a mapping with ingest, admin, storage, segment, delivery, "
+       "1:1: is a list; allowed: a mapping with ingest, admin, storage, retention, segment, "
+       "delivery, "
        "shutdown, log, secrets, tenants, service_keys"},
       {"hello",
-       "1:1: is a single value; allowed: a mapping with ingest, admin, storage, segment, "
+       "1:1: is a single value; allowed: a mapping with ingest, admin, storage, retention, "
+       "segment, "
        "delivery, shutdown, log, secrets, tenants, service_keys"},
       {"log: {}\n---\nlog: {}", "3:1: a second YAML document starts before this; allowed: one"},
       {"# \xC3\xBC\nlog:\n  level: \"info\ntenants: []\n",

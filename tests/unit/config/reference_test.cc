@@ -128,6 +128,8 @@ service_keys: [ { name: backend, key: top-secret-4 } ]
                               "      events_per_second: 0\n"
                               "      burst_events: 0\n"
                               "      max_backlog: 0\n"
+                              "    retention:\n"
+                              "      max_age: 0s\n"
                               "    segment:\n"
                               "      write_key: \"***\"\n"
                               "      region: eu\n"

@@ -472,5 +472,69 @@ TEST_F(PumpTest, ManyTenantsUnderRandomFailuresLoseAndRepeatNothing) {
   EXPECT_EQ(delivered.size(), appended);
 }
 
+TEST_F(PumpTest, EventsThatWaitTooLongBecomeDeadLetters) {
+  const LogId acme = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  specs_.back().max_age = 1h;
+  const LogId globex = AddTenant("globex", pipeline::TenantMode::kPaused);
+  specs_.back().max_age = 2h;
+  const LogId initech = AddTenant("initech", pipeline::TenantMode::kPaused);
+  Start();
+  Append(acme, 3, "old");
+  Append(globex, 2, "paused");
+  Append(initech, 2, "for-ever");
+  Pass(1s);
+  AnswerStatus(401);  // Held, and probed each minute.
+  for (int minute = 0; minute < 30; ++minute) {
+    Pass(1min);
+    AnswerStatus(401);
+  }
+  Append(acme, 2, "young");
+  for (int minute = 0; minute < 40; ++minute) {
+    Pass(1min);
+    AnswerStatus(401);
+  }
+  ASSERT_EQ(queue_.DeadLetters(acme).size(), 3U);
+  EXPECT_EQ(queue_.DeadLetters(acme)[0].code, "expired");
+  EXPECT_EQ(queue_.PendingEvents(acme).size(), 2U);
+  EXPECT_TRUE(queue_.DeadLetters(globex).empty());
+  EXPECT_EQ(Metric("delivery_events_total", "expired"), 3);
+  EXPECT_EQ(queue_.State(acme).retry.hold, pipeline::HoldReason::kWriteKeyRefused);
+  Pass(2min);
+  AnswerStatus(200);
+  EXPECT_EQ(queue_.PendingEvents(acme).size(), 0U);
+  Pass(3h);
+  EXPECT_EQ(queue_.DeadLetters(globex).size(), 2U);
+  EXPECT_EQ(queue_.PendingEvents(initech).size(), 2U) << "no age is too old";
+}
+
+TEST_F(PumpTest, ABacklogFoundAtTheStartExpiresToo) {
+  options_.default_max_age = 90min;
+  const LogId acme = AddTenant("acme", pipeline::TenantMode::kPaused);
+  specs_.back().max_age = 90min;
+  const LogId gone = AddTenant("gone", pipeline::TenantMode::kPaused);
+  for (int i = 0; i < 250; ++i) {
+    ASSERT_TRUE(queue_.AppendTexts(acme, {R"({"messageId":"a"})"}, clock_.Wall()));
+  }
+  ASSERT_TRUE(queue_.AppendTexts(gone, {R"({"messageId":"b"})"}, clock_.Wall()));
+  const pipeline::LogState unconfigured = queue_.State(gone);
+  specs_.pop_back();
+  Start();
+  pump_->Stop([] {});
+  pump_.reset();
+  std::vector<pipeline::LogState> logs{queue_.State(acme), unconfigured};
+  pump_ = std::make_unique<Pump>(
+      options_, clock_, random_, queue_, transport_, view_,
+      [this](std::function<void()> f) { posted_.push_back(std::move(f)); },
+      [this](common::SteadyTime at) { alarm_ = at; }, registry_);
+  pump_->Start(logs);
+  Drain();
+  Pass(89min);
+  EXPECT_TRUE(queue_.DeadLetters(acme).empty());
+  Pass(2min);
+  EXPECT_EQ(queue_.DeadLetters(acme).size(), 250U) << "in as many steps as it takes";
+  EXPECT_EQ(queue_.DeadLetters(gone).size(), 1U);
+  EXPECT_EQ(Pending(), 0);
+}
+
 }  // namespace
 }  // namespace gateway::deliver

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 #include "gateway/queue/log_loader.h"
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/stored_records.h"
@@ -15,6 +17,7 @@ class CommitBuilderTest : public QueueFixture {
  protected:
   static constexpr pipeline::LogId kLog = 1;
   static constexpr std::uint64_t kLetterBytes = 100;
+  static constexpr std::chrono::hours kLetterAge{24};
 
   void SetUp() override {
     auto store = RocksStore::Open(Defaults(), health_);
@@ -24,14 +27,23 @@ class CommitBuilderTest : public QueueFixture {
     batch.Put(store_->family(Family::kMeta), EncodeMetaKey(kLogPrefix, kLog), EncodeLog("acme"));
     ASSERT_TRUE(store_->Write(batch, true).ok());
     ASSERT_TRUE(LoadLogs(*store_, table_));
-    auto rejected = RejectedLedger::Load(*store_, 2 * kLetterBytes);
+    const LetterLimits limits{.max_bytes = 2 * kLetterBytes, .max_age = kLetterAge};
+    auto rejected = LetterLedger::Load(
+        *store_, {.family = Family::kRejected, .prefix = kRejectedPrefix}, limits);
     ASSERT_TRUE(rejected) << rejected.error().message;
+    auto dead =
+        LetterLedger::Load(*store_, {.family = Family::kDead, .prefix = kDeadPrefix}, limits);
+    ASSERT_TRUE(dead) << dead.error().message;
     auto ids = IdLedger::Load(*store_);
     ASSERT_TRUE(ids) << ids.error().message;
     auto tails = TailLedger::Open(*store_, table_);
     ASSERT_TRUE(tails) << tails.error().message;
-    builder_ = std::make_unique<CommitBuilder>(*store_, table_, clock_, 10, 0, std::move(*rejected),
-                                               std::move(*ids), std::move(*tails));
+    builder_ =
+        std::make_unique<CommitBuilder>(*store_, table_, clock_, 10, 0,
+                                        CommitBuilder::Ledgers{.rejected = std::move(*rejected),
+                                                               .dead = std::move(*dead),
+                                                               .ids = std::move(*ids),
+                                                               .tails = std::move(*tails)});
   }
 
   Work AppendWork(const std::vector<std::string>& texts,
@@ -84,10 +96,10 @@ class CommitBuilderTest : public QueueFixture {
     }
     return ids;
   }
-  std::vector<RejectedSegment> StoredSegments() const {
+  std::vector<LetterSegment> StoredSegments() const {
     const auto stored = store_->GetMeta(EncodeMetaKey(kRejectedPrefix, kLog));
     if (!stored) return {};
-    return *DecodeRejected(*stored);
+    return DecodeLetters(*stored)->segments;
   }
 
   StoreHealth health_;
@@ -131,7 +143,7 @@ TEST_F(CommitBuilderTest, IdsOfAFailedAppendAreNotRemembered) {
 
 TEST_F(CommitBuilderTest, RefusedEventsAreWhatTheirRecordSaysAlsoAfterAFailure) {
   for (int i = 0; i < 5; ++i) Succeed(AppendWork({"good"}));
-  const std::vector<RejectedSegment> before = StoredSegments();
+  const std::vector<LetterSegment> before = StoredSegments();
   ASSERT_EQ(before.size(), 2U);
   EXPECT_EQ(Numbers(Family::kRejected),
             (std::vector<std::uint64_t>{before[0].first_id, before[1].first_id}));
@@ -141,11 +153,51 @@ TEST_F(CommitBuilderTest, RefusedEventsAreWhatTheirRecordSaysAlsoAfterAFailure) 
   EXPECT_EQ(builder_->rejected_bytes(), before[0].bytes + before[1].bytes);
 
   Succeed(AppendWork({"good"}));
-  const std::vector<RejectedSegment> after = StoredSegments();
+  const std::vector<LetterSegment> after = StoredSegments();
   ASSERT_EQ(after.size(), 2U);
   EXPECT_EQ(after[0], before[1]);
   EXPECT_EQ(Numbers(Family::kRejected),
             (std::vector<std::uint64_t>{after[0].first_id, after[1].first_id}));
+}
+
+TEST_F(CommitBuilderTest, OldLettersGoWithTheNextCommitAlsoAnEmptyOne) {
+  Succeed(AppendWork({"one", "two", "three"}));
+  Succeed(SettleWork());
+  EXPECT_FALSE(builder_->LettersExpired());
+  clock_.Advance(kLetterAge);
+  EXPECT_FALSE(builder_->LettersExpired()) << "not older yet";
+  clock_.Advance(std::chrono::minutes(1));
+  ASSERT_TRUE(builder_->LettersExpired());
+  Fail({});
+  EXPECT_EQ(Numbers(Family::kDead).size(), 1U);
+  Work none;
+  Commit commit;
+  builder_->Build(none, commit);
+  ASSERT_EQ(commit.dead_evicted.size(), 1U);
+  EXPECT_EQ(commit.dead_evicted[0].count, 1U);
+  ASSERT_EQ(commit.rejected_evicted.size(), 1U);
+  ASSERT_TRUE(store_->Write(commit.batch, true).ok());
+  builder_->OnSuccess();
+  EXPECT_TRUE(Numbers(Family::kDead).empty());
+  EXPECT_TRUE(Numbers(Family::kRejected).empty());
+  EXPECT_EQ(builder_->dead_bytes(), 0U);
+  EXPECT_EQ(builder_->rejected_bytes(), 0U);
+  EXPECT_EQ(table_.State(kLog)->dead, 1U) << "what was dead stays counted";
+  clock_.Advance(std::chrono::minutes(2));
+  EXPECT_FALSE(builder_->LettersExpired());
+}
+
+TEST_F(CommitBuilderTest, DeadLettersOfAnOlderReleaseAreCounted) {
+  Succeed(AppendWork({"one", "two", "three"}));
+  Succeed(SettleWork());
+  rocksdb::WriteBatch batch;
+  batch.Delete(store_->family(Family::kMeta), EncodeMetaKey(kDeadPrefix, kLog));
+  ASSERT_TRUE(store_->Write(batch, true).ok());
+  const auto loaded = LetterLedger::Load(*store_, {.family = Family::kDead, .prefix = kDeadPrefix},
+                                         {.max_bytes = 1 << 20, .max_age = kLetterAge});
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->bytes(), builder_->dead_bytes());
+  EXPECT_GT(loaded->bytes(), 0U);
 }
 
 }  // namespace

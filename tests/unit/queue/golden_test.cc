@@ -81,9 +81,11 @@ pipeline::DeadLetter GoldenLetter() {
           .dead_at = kTime + std::chrono::seconds(1)};
 }
 
-std::vector<RejectedSegment> GoldenRejected() {
-  return {{.first_id = 1767323045678000, .bytes = 4194313, .count = 8192},
-          {.first_id = 1767323046000001, .bytes = 61, .count = 1}};
+LetterRecord GoldenLetters() {
+  return {.segments = {{.first_id = 1767323045678000, .bytes = 4194313, .count = 8192},
+                       {.first_id = 1767323046000001, .bytes = 61, .count = 1}},
+          .last_id = 1767323046000001,
+          .evicted = 300};
 }
 
 IdMemory GoldenIds() {
@@ -114,7 +116,8 @@ TEST(Golden, EveryRecordHasTheBytesOfTheFormat) {
       {"log", ToHex(EncodeLog("acme"))},
       {"cursor", ToHex(EncodeCursor(GoldenCursor()))},
       {"dead_letter", ToHex(EncodeDeadLetter(GoldenLetter()))},
-      {"rejected", ToHex(EncodeRejected(GoldenRejected()))},
+      {"dead_letters_key", ToHex(EncodeMetaKey(kDeadPrefix, 7))},
+      {"letters", ToHex(EncodeLetters(GoldenLetters()))},
   };
   EXPECT_EQ(written, ReadGolden());
 }
@@ -127,7 +130,7 @@ TEST(Golden, StoredBytesAreRead) {
   EXPECT_EQ((*chunk)->accepted_at, kTime);
   EXPECT_EQ(*DecodeCursor(FromHex(golden["cursor"])), GoldenCursor());
   EXPECT_EQ(*DecodeLog(FromHex(golden["log"])), "acme");
-  EXPECT_EQ(*DecodeRejected(FromHex(golden["rejected"])), GoldenRejected());
+  EXPECT_EQ(*DecodeLetters(FromHex(golden["letters"])), GoldenLetters());
   EXPECT_EQ(*DecodeIds(FromHex(golden["ids"])), GoldenIds());
   EXPECT_EQ(DecodeDeadLetter(FromHex(golden["dead_letter"]))->code, "segment_rejected");
 }

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "common/random.h"
+#include "gateway/queue/offline_queue.h"
 #include "tests/unit/queue/queue_fixture.h"
 
 namespace gateway::queue {
@@ -125,6 +126,33 @@ TEST_F(RocksQueueTest, RefusedEventsOfOneLogDropNothingOfAnother) {
     after = id;
   }
   EXPECT_TRUE((*queue)->ReadDeadLetters(noisy, after, 1)->empty());
+}
+
+TEST_F(RocksQueueTest, DeadLettersBeyondTheCapGoOldestFirstAndAreCounted) {
+  Options options = Defaults();
+  options.max_dead_bytes = 2'000;
+  auto queue = Open(options);
+  const auto log = (*queue)->OpenLog("acme")->log;
+  constexpr std::uint64_t kEvents = 100;
+  for (std::uint64_t i = 0; i < kEvents; ++i) {
+    ASSERT_TRUE(queue->AppendTexts(log, {"e"}));
+    ASSERT_TRUE(queue->Settle({.log = log,
+                               .cursor = {i + 1, 0},
+                               .finished_chunks = {i},
+                               .dead = {{.code = std::to_string(i), .event = "e"}}}));
+  }
+  const auto letters = *(*queue)->ReadDeadLetters(log, 0, 1000);
+  ASSERT_FALSE(letters.empty());
+  EXPECT_LT(letters.size(), kEvents);
+  EXPECT_EQ(letters.back().second.code, std::to_string(kEvents - 1));
+  EXPECT_LE(Metric("queue_dead_letter_bytes"), 2'000);
+  EXPECT_EQ(Metric("queue_dead_letters_evicted_total"),
+            static_cast<double>(kEvents - letters.size()));
+  EXPECT_EQ((*queue)->State(log)->dead, kEvents);
+  queue.reset();
+  const auto look = OfflineQueue::Open(path());
+  ASSERT_TRUE(look) << look.error().message;
+  EXPECT_EQ((*look)->Verify([](std::uint64_t) {}).problems, std::vector<std::string>{});
 }
 
 TEST_F(RocksQueueTest, FullQueueRefusesAtOnce) {

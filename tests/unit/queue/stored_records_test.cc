@@ -53,12 +53,18 @@ TEST(StoredRecords, DeadLetterRoundTrip) {
   EXPECT_EQ(read->dead_at, letter.dead_at);
 }
 
-TEST(StoredRecords, RejectedRoundTrip) {
-  const std::vector<RejectedSegment> segments{
-      {.first_id = std::numeric_limits<std::uint64_t>::max(), .bytes = 1, .count = 1},
-      {.first_id = 3, .bytes = 1ULL << 40, .count = 7}};
-  EXPECT_EQ(*DecodeRejected(EncodeRejected(segments)), segments);
-  EXPECT_TRUE(DecodeRejected(EncodeRejected({}))->empty());
+TEST(StoredRecords, LettersComeBack) {
+  const LetterRecord record{.segments = {{.first_id = 7, .bytes = 100, .count = 2},
+                                         {.first_id = 9, .bytes = 1, .count = 1}},
+                            .last_id = 11,
+                            .evicted = 5};
+  EXPECT_EQ(*DecodeLetters(EncodeLetters(record)), record);
+  EXPECT_EQ(*DecodeLetters(EncodeLetters({})), LetterRecord{});
+  EXPECT_FALSE(DecodeLetters("?"));
+  // An older release did not write the last id.
+  LetterRecord old = record;
+  old.last_id = 0;
+  EXPECT_EQ(DecodeLetters(EncodeLetters(old))->last_id, 9U);
 }
 
 TEST(StoredRecords, IdsRoundTrip) {
@@ -85,7 +91,7 @@ TEST(StoredRecords, DamagedBytesAreDataLoss) {
   EXPECT_EQ(DecodeCursor(bad).error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(DecodeDeadLetter(bad).error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(DecodeIds("\x1a\xff").error().code, common::ErrorCode::kDataLoss);
-  EXPECT_EQ(DecodeRejected(bad).error().code, common::ErrorCode::kDataLoss);
+  EXPECT_EQ(DecodeLetters(bad).error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(DecodeNumber("1234").error().code, common::ErrorCode::kDataLoss);
   EXPECT_EQ(*DecodeNumber(EncodeNumber(42)), 42U);
 }

@@ -231,5 +231,23 @@ TEST(Scheduler, NoWakeWhileTheInFlightLimitBlocks) {
   EXPECT_FALSE(scheduler.NextWake()) << "OnBatchDone will tell";
 }
 
+TEST(Scheduler, AClaimedLaneIsOutOfTurnUntilItIsReleased) {
+  Scheduler scheduler(Defaults());
+  scheduler.AddLane(1, 200, 200, kStart + 5s, false, kStart);
+  scheduler.AddLane(2, 10, 100, {}, true, kStart);
+  ASSERT_TRUE(scheduler.Claim(1));
+  ASSERT_TRUE(scheduler.Claim(2)) << "paused lanes too";
+  EXPECT_FALSE(scheduler.Claim(1));
+  EXPECT_EQ(scheduler.in_flight(), 2U);
+  EXPECT_FALSE(scheduler.Next(kStart + 6s));
+  scheduler.Release(1, 150, 150, kStart + 1s);
+  scheduler.Release(2, 0, 0, kStart + 1s);
+  EXPECT_EQ(scheduler.in_flight(), 0U);
+  EXPECT_EQ(scheduler.pending_events(1), 50U);
+  EXPECT_FALSE(scheduler.Next(kStart + 4s)) << "it waits as long as before";
+  EXPECT_EQ(scheduler.Next(kStart + 5s)->log, 1U);
+  EXPECT_FALSE(scheduler.Claim(1));
+}
+
 }  // namespace
 }  // namespace gateway::schedule

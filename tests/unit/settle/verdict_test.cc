@@ -27,10 +27,11 @@ Policy TestPolicy() {
 }
 
 /// A chunk of events {"n":first}, {"n":first+1}, …
-std::shared_ptr<const pipeline::Chunk> MakeChunk(Seq first, std::uint32_t count) {
+std::shared_ptr<const pipeline::Chunk> MakeChunk(Seq first, std::uint32_t count,
+                                                 common::Duration age = 1h) {
   auto chunk = std::make_shared<pipeline::Chunk>();
   chunk->first = first;
-  chunk->accepted_at = kNow - 1h;
+  chunk->accepted_at = kNow - std::chrono::duration_cast<std::chrono::milliseconds>(age);
   for (std::uint32_t i = 0; i < count; ++i) {
     if (i > 0) chunk->storage += ',';
     chunk->storage += fmt::format(R"({{"n":{}}})", first + i);
@@ -195,6 +196,26 @@ TEST(Verdict, DamagedRecordsArePassedAndCountedAsDead) {
   EXPECT_EQ(verdict.settlement.cursor, (Cursor{25, 0}));
   EXPECT_EQ(verdict.buried, 13U);
   EXPECT_EQ(verdict.delivered, 0U);
+}
+
+TEST(Verdict, ExpiredEventsAreBuriedAndTheRetryStateStays) {
+  const auto batch = MakeBatch({{MakeChunk(10, 4), 2, 2}, {MakeChunk(14, 5, 10min), 0, 3}});
+  Progress progress = At({10, 2});
+  progress.retry = {.attempts = 3,
+                    .first_attempt = kNow - 30min,
+                    .not_before = kNow + 1min,
+                    .hold = pipeline::HoldReason::kWriteKeyRefused};
+  const Verdict verdict = Expire(progress, 7, batch, kNow - 20min, kNow);
+  EXPECT_EQ(verdict.buried, 2U);
+  EXPECT_EQ(verdict.delivered, 0U);
+  EXPECT_EQ(verdict.settlement.cursor, (Cursor{14, 0}));
+  EXPECT_EQ(verdict.settlement.finished_chunks, (std::vector<Seq>{10}));
+  EXPECT_EQ(verdict.settlement.retry, progress.retry);
+  ASSERT_EQ(verdict.settlement.dead.size(), 2U);
+  EXPECT_EQ(verdict.settlement.dead[1].event, R"({"n":13})");
+  EXPECT_EQ(verdict.settlement.dead[1].code, "expired");
+  EXPECT_EQ(verdict.settlement.dead[1].accepted_at, kNow - 1h);
+  EXPECT_EQ(Expire(progress, 7, batch, kNow - 2h, kNow).buried, 0U);
 }
 
 }  // namespace
