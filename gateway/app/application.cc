@@ -145,9 +145,12 @@ class Application {
 
   /// On the admin thread.
   std::vector<prometheus::MetricFamily> CollectMetrics() {
+    queue::RocksQueue* source = ledger_source_.load();
+    if (source != nullptr) source->UpdateMetrics();
     std::vector<prometheus::MetricFamily> families = registry_.Collect();
-    if (const queue::RocksQueue* source = ledger_source_.load()) {
-      std::ranges::move(observe::LedgerMetrics(source->Logs()), std::back_inserter(families));
+    if (source != nullptr) {
+      std::ranges::move(observe::LedgerMetrics(source->Logs(), clock_.Wall()),
+                        std::back_inserter(families));
     }
     return families;
   }
@@ -399,7 +402,7 @@ class Application {
   // What the admin thread, which runs from the start on, may already look at.
   std::atomic<const observe::StorageWatch*> storage_source_{nullptr};
   std::atomic<const observe::MemoryWatch*> memory_source_{nullptr};
-  std::atomic<const queue::RocksQueue*> ledger_source_{nullptr};
+  std::atomic<queue::RocksQueue*> ledger_source_{nullptr};
   boost::asio::steady_timer housekeeping_;
   std::unique_ptr<common::net::HttpServer> admin_server_;
   std::unique_ptr<common::net::HttpServer> ingest_server_;

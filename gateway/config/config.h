@@ -84,6 +84,7 @@ struct Storage {
   std::uint64_t max_wal = 0;
   std::uint64_t block_cache = 0;
   std::uint64_t min_free_disk = 0;
+  std::uint64_t hard_min_free_disk = 0;
   std::uint64_t tenant_max_rejected = 0;
   common::Duration retry_interval{};
 };

@@ -143,6 +143,11 @@ constexpr auto kConfigFields = std::to_array<Field>({
      "32MiB", "Memory for reading a backlog back from table files, their indexes included."},
     {"storage.min_free_disk", At<&Config::storage, &Storage::min_free_disk>, Size("0", "16TiB"),
      "512MiB", "Free space below which events are answered 503; delivery goes on."},
+    {"storage.hard_min_free_disk", At<&Config::storage, &Storage::hard_min_free_disk>,
+     Size("0", "16TiB"), "128MiB",
+     "Free space below which requests are refused that were let in before and still wait for the "
+     "disk: "
+     "what is left is for what delivery writes. Never more than `storage.min_free_disk`."},
     {"storage.tenant_max_rejected", At<&Config::storage, &Storage::tenant_max_rejected>,
      Size("0", "64GiB"), "64MiB",
      "Events that validation refused, kept for one tenant; the oldest go first."},

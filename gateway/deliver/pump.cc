@@ -69,6 +69,7 @@ SteadyTime ToSteady(WallTime due, common::Duration longest, const common::Clock&
 void Merge(pipeline::Settlement& earlier, pipeline::Settlement&& later) {
   earlier.cursor = later.cursor;
   earlier.retry = later.retry;
+  if (later.settled_up_to != WallTime{}) earlier.settled_up_to = later.settled_up_to;
   std::ranges::move(later.finished_chunks, std::back_inserter(earlier.finished_chunks));
   std::ranges::move(later.dead, std::back_inserter(earlier.dead));
 }

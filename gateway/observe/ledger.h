@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "common/clock.h"
 #include "gateway/pipeline/event_queue.h"
 
 namespace gateway::observe {
@@ -14,6 +15,8 @@ namespace gateway::observe {
 /// They are read from the store's own state at one moment and cover its whole life, so
 /// that accepted = delivered + dead + pending holds in every scrape and across crashes.
 /// Pure.
-std::vector<prometheus::MetricFamily> LedgerMetrics(const std::vector<pipeline::LogState>& logs);
+/// Beside them events_oldest_pending_age_seconds.
+std::vector<prometheus::MetricFamily> LedgerMetrics(const std::vector<pipeline::LogState>& logs,
+                                                    common::WallTime now);
 
 }  // namespace gateway::observe

@@ -54,6 +54,9 @@ struct LogState {
   Seq tail = 0;                     ///< Seq the next accepted event will get.
   std::uint64_t dead = 0;           ///< Events of this log that went to the dead letters, ever.
   std::uint64_t pending_bytes = 0;  ///< Estimate of event bytes between cursor and tail.
+  /// The events between cursor and tail were accepted then or later; nothing when there are none,
+  /// or it is not known.
+  std::optional<common::WallTime> oldest{};
   RetryState retry;
 
   std::uint64_t accepted() const { return tail; }
@@ -100,6 +103,9 @@ struct Settlement {
   std::vector<Seq> finished_chunks;  ///< First Seqs of chunks now wholly settled.
   std::vector<DeadLetter> dead;
   RetryState retry;
+  /// When the last event before the cursor was accepted; what is behind it is not older. Epoch
+  /// where that is not known.
+  common::WallTime settled_up_to{};
 };
 
 /// What one commit added to one log.

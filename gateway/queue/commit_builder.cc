@@ -48,6 +48,15 @@ void MoveCursor(LogPosition& position, const pipeline::Cursor& cursor) {
   position.cursor = cursor;
 }
 
+/// What waits is not older than what was settled last.
+void MoveOldest(LogPosition& position, common::WallTime settled_up_to) {
+  if (position.cursor.next() == position.tail) {
+    position.oldest.reset();
+  } else if (settled_up_to != common::WallTime{}) {
+    position.oldest = settled_up_to;
+  }
+}
+
 }  // namespace
 
 void Commit::clear() {
@@ -228,6 +237,7 @@ void CommitBuilder::FlushChunk(LogTable::Change& change, Committed& committed, C
   auto chunk = EncodeChunk(log, position.tail, runs_accepted_at_, runs_);
   commit.batch.Put(store_.family(Family::kQueue), EncodeKey(EntryKey{log, chunk->first}),
                    chunk->storage);
+  if (position.cursor.next() == position.tail) position.oldest = runs_accepted_at_;
   position.tail = chunk->end();
   committed.accepted_at = committed.events == 0
                               ? runs_accepted_at_
@@ -305,6 +315,7 @@ void CommitBuilder::AddSettlement(PendingSettle& settle, Commit& commit) {
     dead_.Add(settlement.log, NextDeadId(), letter, commit.batch);
   }
   MoveCursor(position, settlement.cursor);
+  MoveOldest(position, settlement.settled_up_to);
   position.dead += settlement.dead.size();
   position.retry = settlement.retry;
   change->cursor_changed = true;

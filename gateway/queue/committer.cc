@@ -10,8 +10,12 @@
 #include "gateway/queue/rocks_status.h"
 
 namespace gateway::queue {
-Committer::Committer(Parts parts, CommitBuilder builder, common::Duration probe_interval)
-    : parts_(parts), builder_(std::move(builder)), probe_interval_(probe_interval) {
+Committer::Committer(Parts parts, CommitBuilder builder, std::uint64_t min_free_bytes,
+                     common::Duration probe_interval)
+    : parts_(parts),
+      builder_(std::move(builder)),
+      min_free_bytes_(min_free_bytes),
+      probe_interval_(probe_interval) {
   ShowKept();
 }
 
@@ -51,6 +55,7 @@ void Committer::CommitWork() {
     Answer(work_, common::Fail(common::ErrorCode::kIo, parts_.health.Get().reason));
     return;
   }
+  RefuseAppendsOnAFullDisk();
   const common::SteadyTime start = parts_.clock.Steady();
   commit_.clear();
   builder_.Build(work_, commit_);
@@ -61,6 +66,24 @@ void Committer::CommitWork() {
   Publish();
   Answer(work_, common::Ok());
   parts_.metrics.commit_seconds.Observe(SecondsSince(start));
+}
+
+void Committer::RefuseAppendsOnAFullDisk() {
+  if (min_free_bytes_ == 0 || work_.appends.empty()) return;
+  const std::optional<std::uint64_t> free = parts_.store.FreeBytes();
+  const bool full = free && *free < min_free_bytes_;
+  if (full != disk_full_) {
+    disk_full_ = full;
+    if (full) {
+      common::log::Error("queue_disk_full", "what is left of the disk is for delivery",
+                         {{"free_bytes", *free}, {"least_bytes", min_free_bytes_}});
+    }
+  }
+  if (!full) return;
+  const common::Status refused =
+      common::Fail(common::ErrorCode::kIo, "the disk is full (storage.hard_min_free_disk)");
+  for (PendingAppend& append : work_.appends) append.done(refused);
+  work_.appends.clear();
 }
 
 double Committer::SecondsSince(common::SteadyTime start) const {

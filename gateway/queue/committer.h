@@ -39,7 +39,8 @@ class Committer {
     const common::Clock& clock;
   };
 
-  Committer(Parts parts, CommitBuilder builder, common::Duration probe_interval);
+  Committer(Parts parts, CommitBuilder builder, std::uint64_t min_free_bytes,
+            common::Duration probe_interval);
 
   /// Returns when the intake is closed and everything in it has been answered.
   void Run();
@@ -51,6 +52,8 @@ class Committer {
 
  private:
   void CommitWork();
+  /// Keeps the last of the disk for settlements.
+  void RefuseAppendsOnAFullDisk();
   double SecondsSince(common::SteadyTime start) const;
   bool Write();
   /// Makes the commit visible: hot tail, positions, listener.
@@ -66,6 +69,8 @@ class Committer {
   CommitBuilder builder_;
   Work work_;
   Commit commit_;
+  const std::uint64_t min_free_bytes_;
+  bool disk_full_ = false;  ///< Logged once until there is room again.
   const common::Duration probe_interval_;
   common::SteadyTime next_probe_;
   std::uint32_t failed_probes_ = 0;  ///< Since the store failed.

@@ -45,6 +45,18 @@ Result<Seq> FindTail(const RocksStore& store, LogId log, const pipeline::Cursor&
   return std::max(cursor.next(), end);
 }
 
+/// When the first event that waits was accepted; nothing where that cannot be read.
+std::optional<common::WallTime> FindOldest(const RocksStore& store, LogId log,
+                                           const pipeline::Cursor& cursor) {
+  RangeScan scan(store, Family::kQueue, EncodeKey(EntryKey{log, cursor.chunk}), LogUpperBound(log));
+  scan->SeekToFirst();
+  if (!scan->Valid()) return std::nullopt;
+  const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
+  if (!key) return std::nullopt;
+  const auto chunk = DecodeChunk(log, key->number, std::string(scan.value()));
+  return chunk ? std::optional((*chunk)->accepted_at) : std::nullopt;
+}
+
 /// A log whose registration was lost to damage may still have records: its number must not be
 /// given to another tenant.
 Status ReserveIdsInUse(const RocksStore& store, LogTable& table) {
@@ -107,6 +119,9 @@ Status LoadLogs(const RocksStore& store, LogTable& table) {
     if (position.tail > position.cursor.next()) {
       position.pending_bytes = store.ApproximateQueueBytes(
           EncodeKey(EntryKey{log, position.cursor.chunk}), LogUpperBound(log));
+    }
+    if (position.tail > position.cursor.next()) {
+      position.oldest = FindOldest(store, log, position.cursor);
     }
     table.Add(log, std::move(*tenant), std::move(position));
     return common::Ok();

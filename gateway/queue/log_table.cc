@@ -15,6 +15,7 @@ LogState LogTable::ToState(const Log& log) {
           .tail = log.position.tail,
           .dead = log.position.dead,
           .pending_bytes = log.position.pending_bytes,
+          .oldest = log.position.oldest,
           .retry = log.position.retry};
 }
 

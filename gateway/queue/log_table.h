@@ -26,6 +26,8 @@ struct LogPosition {
   std::uint64_t dead = 0;
   std::uint64_t pending_bytes = 0;
   pipeline::RetryState retry;
+  /// As in pipeline::LogState.
+  std::optional<common::WallTime> oldest{};
   /// Quarantined records at or behind the cursor; dead once the cursor has passed them.
   std::vector<DamagedRange> damage;
 };

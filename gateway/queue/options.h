@@ -34,6 +34,10 @@ struct Options {
   /// Letters of both kinds that are older go too; 0: none is too old.
   common::Duration max_letter_age{};
 
+  /// Free space of the disk below which appends are refused (kIo), and settlements are not; 0:
+  /// never.
+  std::uint64_t min_free_bytes = 0;
+
   /// How often a store that refused a write is tried again.
   common::Duration health_probe_interval{};
 

@@ -172,7 +172,7 @@ Status RocksQueue::Impl::Load(const Options& options, const common::Clock& clock
                      .dead = std::move(*dead),
                      .ids = std::move(*ids),
                      .tails = std::move(*tails)}),
-      options.health_probe_interval);
+      options.min_free_bytes, options.health_probe_interval);
   reader = std::make_unique<DiskReader>(*store, table, intake);
   return common::Ok();
 }
@@ -303,7 +303,18 @@ QueueSizes RocksQueue::sizes() const {
   return {.hot_tail_bytes = impl_->hot_tail.bytes(),
           .memtable_bytes = impl_->store->Property(rocksdb::DB::Properties::kCurSizeAllMemTables),
           .table_bytes = impl_->store->Property(rocksdb::DB::Properties::kTotalSstFilesSize),
+          .log_file_bytes = impl_->store->LogFileBytes(),
           .pending_requests = impl_->intake.pending_requests()};
+}
+
+void RocksQueue::UpdateMetrics() {
+  const QueueSizes now = sizes();
+  impl_->metrics.memtable_bytes.Set(static_cast<double>(now.memtable_bytes));
+  impl_->metrics.table_bytes.Set(static_cast<double>(now.table_bytes));
+  impl_->metrics.log_file_bytes.Set(static_cast<double>(now.log_file_bytes));
+  impl_->metrics.write_stall.Set(impl_->store->WriteStall());
+  impl_->metrics.compaction_bytes.Set(static_cast<double>(
+      impl_->store->Property(rocksdb::DB::Properties::kEstimatePendingCompactionBytes)));
 }
 
 }  // namespace gateway::queue

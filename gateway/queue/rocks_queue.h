@@ -23,6 +23,7 @@ struct QueueSizes {
   std::uint64_t hot_tail_bytes = 0;
   std::uint64_t memtable_bytes = 0;
   std::uint64_t table_bytes = 0;       ///< SST files on disk, without the write-ahead log.
+  std::uint64_t log_file_bytes = 0;    ///< The write-ahead log.
   std::uint64_t pending_requests = 0;  ///< Appends that wait for the committer.
 };
 
@@ -97,6 +98,8 @@ class RocksQueue final : public pipeline::EventQueue {
   bool CanOpenAgain() const;
   QueueHealth health() const;
   QueueSizes sizes() const;
+  /// Sets the metrics that nobody keeps up to date between scrapes. Blocks shortly on the disk.
+  void UpdateMetrics();
 
  private:
   class Impl;

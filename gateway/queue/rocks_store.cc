@@ -198,9 +198,8 @@ rocksdb::Status RocksStore::Resume() {
   // commits behind it, would fail half-way, where RocksDB cannot try again.
   constexpr std::uint64_t kRoomForCommits = 16 << 20;
   const std::uint64_t needed = Property(Properties::kCurSizeAllMemTables) + kRoomForCommits;
-  std::uint64_t free = 0;
-  if (db_->GetEnv()->GetFreeSpace(path_, &free).ok() && free < needed) {
-    return rocksdb::Status::NoSpace("the disk has " + std::to_string(free) +
+  if (const auto free = FreeBytes(); free && *free < needed) {
+    return rocksdb::Status::NoSpace("the disk has " + std::to_string(*free) +
                                     " bytes free, recovery needs " + std::to_string(needed));
   }
   if (rocksdb::Status mended = MendLogFiles(); !mended.ok()) return mended;
@@ -247,6 +246,28 @@ Result<std::string> RocksStore::GetMeta(std::string_view key) const {
       db_->Get(rocksdb::ReadOptions(), family(Family::kMeta), key, &value);
   if (!status.ok()) return tl::unexpected(ToError(status, "read a meta record"));
   return value;
+}
+
+std::optional<std::uint64_t> RocksStore::FreeBytes() const {
+  std::uint64_t free = 0;
+  if (!db_->GetEnv()->GetFreeSpace(path_, &free).ok()) return std::nullopt;
+  return free;
+}
+
+std::uint64_t RocksStore::LogFileBytes() const {
+  std::vector<rocksdb::Env::FileAttributes> files;
+  // A file may go while it is looked at; the sum is of the moment anyway.
+  db_->GetEnv()->GetChildrenFileAttributes(path_, &files).PermitUncheckedError();
+  std::uint64_t bytes = 0;
+  for (const rocksdb::Env::FileAttributes& file : files) {
+    if (IsLogFile(file.name)) bytes += file.size_bytes;
+  }
+  return bytes;
+}
+
+int RocksStore::WriteStall() const {
+  if (Property(rocksdb::DB::Properties::kIsWriteStopped) != 0) return 2;
+  return Property(rocksdb::DB::Properties::kActualDelayedWriteRate) != 0 ? 1 : 0;
 }
 
 std::uint64_t RocksStore::ApproximateQueueBytes(const std::string& begin,

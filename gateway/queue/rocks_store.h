@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,6 +84,12 @@ class RocksStore {
 
   common::Result<std::string> GetMeta(std::string_view key) const;  ///< kNotFound when absent.
 
+  /// Of the file system the store is on; nothing when it does not say.
+  std::optional<std::uint64_t> FreeBytes() const;
+  /// Of the write-ahead log.
+  std::uint64_t LogFileBytes() const;
+  /// Whether RocksDB slows writes down (1) or stops them (2), for compactions to keep up.
+  int WriteStall() const;
   /// Bytes on disk of [begin, end) in the queue family, roughly.
   std::uint64_t ApproximateQueueBytes(const std::string& begin, const std::string& end) const;
   /// A RocksDB property as a number, summed over all families; 0 when there is none.

@@ -26,6 +26,7 @@ void Advance(Verdict& verdict, const ReadBatch& batch, std::uint32_t count) {
     const std::uint32_t taken = std::min(count, slice.count);
     count -= taken;
     verdict.bytes += slice.chunk->Span(slice.from, taken).size();
+    verdict.settlement.settled_up_to = slice.chunk->accepted_at;
     const std::uint32_t index = slice.from + taken;
     if (index == slice.chunk->count()) {
       verdict.settlement.finished_chunks.push_back(slice.chunk->first);

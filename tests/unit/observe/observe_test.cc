@@ -17,6 +17,7 @@
 #include "gateway/observe/memory_watch.h"
 #include "gateway/observe/storage_watch.h"
 #include "tests/support/answer_sink.h"
+#include "tests/support/fake_clock.h"
 #include "tests/support/temp_dir.h"
 
 namespace gateway::observe {
@@ -91,12 +92,17 @@ TEST(Ledger, AddsUpOverAllLogs) {
   pipeline::LogState two;
   two.tail = 7;
   two.cursor = {7, 0};
-  const auto families = LedgerMetrics({one, two});
-  ASSERT_EQ(families.size(), 4U);
-  const std::pair<const char*, double> expected[] = {{"segment_gateway_events_accepted_total", 17},
-                                                     {"segment_gateway_events_delivered_total", 12},
-                                                     {"segment_gateway_events_dead_total", 1},
-                                                     {"segment_gateway_events_pending", 4}};
+  const common::WallTime now = tests::FakeClock::kStart;
+  one.oldest = now - std::chrono::seconds(90);
+  two.oldest = now - std::chrono::hours(2);  // Of events that do not wait any more.
+  const auto families = LedgerMetrics({one, two}, now);
+  ASSERT_EQ(families.size(), 5U);
+  const std::pair<const char*, double> expected[] = {
+      {"segment_gateway_events_accepted_total", 17},
+      {"segment_gateway_events_delivered_total", 12},
+      {"segment_gateway_events_dead_total", 1},
+      {"segment_gateway_events_pending", 4},
+      {"segment_gateway_events_oldest_pending_age_seconds", 90}};
   for (std::size_t i = 0; i < families.size(); ++i) {
     EXPECT_EQ(families[i].name, expected[i].first);
     const auto& metric = families[i].metric.at(0);

@@ -13,6 +13,7 @@ namespace {
 
 using common::ErrorCode;
 using common::Status;
+using pipeline::LogId;
 using testing::HasSubstr;
 
 class RocksQueueTest : public QueueFixture {};
@@ -153,6 +154,63 @@ TEST_F(RocksQueueTest, DeadLettersBeyondTheCapGoOldestFirstAndAreCounted) {
   const auto look = OfflineQueue::Open(path());
   ASSERT_TRUE(look) << look.error().message;
   EXPECT_EQ((*look)->Verify([](std::uint64_t) {}).problems, std::vector<std::string>{});
+}
+
+TEST_F(RocksQueueTest, TheLastOfTheDiskIsForSettlements) {
+  LogId log = 0;
+  {
+    auto queue = Open();
+    log = (*queue)->OpenLog("acme")->log;
+    ASSERT_TRUE(queue->AppendTexts(log, {"before"}));
+  }
+  Options options = Defaults();
+  options.min_free_bytes = std::uint64_t{1} << 62;
+  auto queue = Open(options);
+  const Status refused = queue->AppendTexts(log, {"after"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kIo);
+  EXPECT_THAT(refused.error().message, HasSubstr("hard_min_free_disk"));
+  EXPECT_TRUE(queue->Settle({.log = log, .cursor = {1, 0}, .finished_chunks = {0}}));
+  EXPECT_TRUE((*queue)->health().ok) << "ready again as soon as there is room";
+  EXPECT_EQ((*queue)->State(log)->accepted(), 1U);
+}
+
+TEST_F(RocksQueueTest, KnowsHowOldTheOldestWaitingEventIsAtMost) {
+  const auto at = [](int minute) {
+    return tests::FakeClock::kStart + std::chrono::minutes(minute);
+  };
+  LogId log = 0;
+  {
+    auto queue = Open();
+    log = (*queue)->OpenLog("acme")->log;
+    EXPECT_FALSE((*queue)->State(log)->oldest);
+    for (int minute = 1; minute < 4; ++minute) {
+      ASSERT_TRUE(queue->AppendTexts(log, {"a", "b"}, at(minute)));
+    }
+    EXPECT_EQ((*queue)->State(log)->oldest, at(1));
+    ASSERT_TRUE(queue->Settle(
+        {.log = log, .cursor = {2, 1}, .finished_chunks = {0}, .settled_up_to = at(2)}));
+    EXPECT_EQ((*queue)->State(log)->oldest, at(2));
+  }
+  auto queue = Open();
+  EXPECT_EQ((*queue)->State(log)->oldest, at(2)) << "also after a restart";
+  ASSERT_TRUE(queue->Settle({.log = log, .cursor = {6, 0}, .finished_chunks = {2, 4}}));
+  EXPECT_FALSE((*queue)->State(log)->oldest);
+}
+
+TEST_F(RocksQueueTest, MetricsOfTheStoreAreThere) {
+  auto queue = Open();
+  const auto log = (*queue)->OpenLog("acme")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, {std::string(100'000, 'x')}));
+  (*queue)->UpdateMetrics();
+  EXPECT_GT(Metric("queue_wal_bytes"), 100'000);
+  EXPECT_GT(Metric("queue_memtable_bytes"), 100'000);
+  EXPECT_EQ(Metric("queue_write_stall"), 0);
+  EXPECT_EQ(Metric("queue_pending_compaction_bytes"), 0);
+  queue.reset();
+  queue = Open();  // What was in the log file is in a table now.
+  (*queue)->UpdateMetrics();
+  EXPECT_GT(Metric("queue_table_bytes"), 0);
 }
 
 TEST_F(RocksQueueTest, FullQueueRefusesAtOnce) {
