@@ -58,11 +58,18 @@ const char* HoldName(HoldReason reason) {
   return "none";
 }
 
-/// A wall-clock due time as a steady one; a clock that jumped cannot make it longer than
-/// `longest`.
-SteadyTime ToSteady(WallTime due, common::Duration longest, const common::Clock& clock) {
-  const common::Duration wait = due - clock.Wall();
-  return clock.Steady() + std::clamp<common::Duration>(wait, common::Duration{}, longest);
+/// When a lane whose retry state was stored is due. A stored wait that is longer than any that
+/// `options` allow was written by a clock that has been put back since: nothing is known of
+/// what is left of it, so it is over.
+SteadyTime DueAfterRestart(const pipeline::RetryState& retry, const PumpOptions& options,
+                           const common::Clock& clock) {
+  const common::Duration longest =
+      retry.hold != HoldReason::kNone
+          ? options.hold_probe_interval
+          : std::max(options.backoff.max * 2, options.classify.max_retry_after);
+  const common::Duration wait = retry.not_before - clock.Wall();
+  return clock.Steady() +
+         (wait > longest ? common::Duration{} : std::max(wait, common::Duration{}));
 }
 
 /// Adds a later settlement of the same log to an earlier one.
@@ -97,8 +104,6 @@ Pump::Pump(PumpOptions options, const common::Clock& clock, common::Random& rand
 
 void Pump::Start(const std::vector<pipeline::LogState>& logs) {
   const auto snapshot = tenants_.Current();
-  const common::Duration longest = std::max(
-      {options_.backoff.max * 2, options_.classify.max_retry_after, options_.hold_probe_interval});
   std::uint64_t unconfigured = 0;
   std::uint64_t switched_off = 0;
   for (const pipeline::LogState& state : logs) {
@@ -108,7 +113,7 @@ void Pump::Start(const std::vector<pipeline::LogState>& logs) {
     const pipeline::Tenant* tenant = snapshot->FindByLog(state.log);
     lane.deliverable = tenant != nullptr && tenant->mode == pipeline::TenantMode::kEnabled;
     scheduler_.AddLane(state.log, state.pending(), state.pending_bytes,
-                       ToSteady(state.retry.not_before, longest, clock_), !lane.deliverable,
+                       DueAfterRestart(state.retry, options_, clock_), !lane.deliverable,
                        clock_.Steady());
     CountHeld({}, state.retry);
     // Most of a backlog is soon gone; the rest does not expire while nobody looks.

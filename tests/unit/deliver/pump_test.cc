@@ -349,17 +349,32 @@ TEST_F(PumpTest, ARestartKeepsTheRetryTimeAndTheCount) {
   EXPECT_EQ(request.retry_count, 1U);
 }
 
-TEST_F(PumpTest, AWallClockThatJumpsCannotFreezeATenant) {
-  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
-  ASSERT_TRUE(queue_.AppendTexts(log, {R"({"messageId":"a"})"}, clock_.Wall()));
-  pipeline::Settlement settlement;
-  settlement.log = log;
-  settlement.retry.attempts = 1;
-  settlement.retry.not_before = clock_.Wall() + 24h;
-  queue_.Settle(settlement, [](const common::Status&) {});
+TEST_F(PumpTest, AStoredWaitOfAClockThatWasPutBackIsOver) {
+  using pipeline::HoldReason;
+  const auto add = [&](const std::string& tenant, HoldReason hold, common::Duration wait) {
+    pipeline::Settlement settlement;
+    settlement.log = AddTenant(tenant, pipeline::TenantMode::kEnabled);
+    settlement.retry.attempts = 1;
+    settlement.retry.hold = hold;
+    settlement.retry.not_before =
+        clock_.Wall() + std::chrono::ceil<std::chrono::milliseconds>(wait);
+    ASSERT_TRUE(queue_.AppendTexts(settlement.log, {R"({"messageId":"a"})"}, clock_.Wall()));
+    queue_.Settle(settlement, [](const common::Status&) {});
+  };
+  const common::Duration backoff = options_.backoff.max * 2;
+  const common::Duration probe = options_.hold_probe_interval;
+  add("backoff-until-tomorrow", HoldReason::kNone, 24h);
+  add("longer-than-any-backoff", HoldReason::kNone, backoff + 1ms);
+  add("longer-than-any-hold", HoldReason::kWriteKeyRefused, probe + 1ms);
+  add("backoff", HoldReason::kNone, backoff);
+  add("hold", HoldReason::kWriteKeyRefused, probe);
   Start();
-  Pass(10min + 1s);
-  EXPECT_EQ(transport_.in_flight.size(), 1U) << "at most twice the longest backoff";
+  Pass(1s);
+  EXPECT_EQ(transport_.in_flight.size(), 3U) << "waits that this clock did not make";
+  Pass(probe);
+  EXPECT_EQ(transport_.in_flight.size(), 4U);
+  Pass(backoff);
+  EXPECT_EQ(transport_.in_flight.size(), 5U);
 }
 
 TEST_F(PumpTest, AQueueThatRefusesSettlementsStopsTheLaneAndIsAskedAgain) {
