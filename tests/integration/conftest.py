@@ -3,6 +3,7 @@
 
 import pytest
 
+import clock as clocks
 import harness
 import wire as wires
 
@@ -37,6 +38,12 @@ def new_gateway(tmp_path, sandbox):
 def gateway(new_gateway):
     """A running gateway with the configuration of harness.gateway_config."""
     return new_gateway().start()
+
+
+@pytest.fixture
+def clock(tmp_path):
+    """A clock to set; see clock.py."""
+    return clocks.MovedClock(tmp_path)
 
 
 @pytest.fixture

@@ -125,6 +125,12 @@ class Process:
         with open(f"/proc/{self.pid}/statm", encoding="ascii") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def processor_seconds(self):
+        """Time on a processor so far, all threads together."""
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def running(self):
         return self._popen.poll() is None
 
@@ -396,6 +402,7 @@ class Gateway:
     def __init__(self, folder, segment_url, **changes):
         self.folder = str(folder)
         self.config = gateway_config(self.folder, segment_url, changes)
+        self.env = {}  # Of the next process, besides the tests' own.
         self.process = None
         self.ingest_port = self.admin_port = 0
         self._ended = []
@@ -411,7 +418,8 @@ class Gateway:
         """Starts the process, which may not be ready for a reason of its own."""
         if self.process:
             self._ended.append(self.process)
-        self.process = Process("serve", "--config", self.config_path(), cwd=self.folder)
+        self.process = Process("serve", "--config", self.config_path(), env=self.env,
+                               cwd=self.folder)
         self.ingest_port = self.process.port("ingest")
         self.admin_port = self.process.port("admin")
         return self
