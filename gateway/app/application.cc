@@ -160,7 +160,7 @@ class Application {
     if (!queue) return Named("storage.path", queue.error());
     queue_ = std::move(*queue);
     storage_watch_.emplace(
-        config_.storage.path, config_.storage.min_free_disk,
+        config_.storage.path, queue::kLockFile, config_.storage.min_free_disk,
         [this]() -> std::optional<std::string> {
           const queue::QueueHealth health = queue_->health();
           if (health.ok) return std::nullopt;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "common/clock.h"
 
@@ -11,6 +12,9 @@ class Env;
 }
 
 namespace gateway::queue {
+
+/// The lock file in the directory of a store: made once, and never replaced.
+inline constexpr std::string_view kLockFile = "gateway.lock";
 
 /// What a RocksQueue needs to know. The values come from the configuration, which also
 /// declares their defaults; a zero where a size is needed is refused by Open.

@@ -10,11 +10,12 @@
 #include <vector>
 
 #include "common/result.h"
+#include "gateway/queue/options.h"
 
 namespace gateway::queue {
 
-/// The files of a store besides those that RocksDB looks after (docs/storage-format.md).
-inline constexpr std::string_view kLockFile = "gateway.lock";
+// The files of a store besides those that RocksDB looks after (docs/storage-format.md), and kLockFile.
+
 /// There while the tables have to be looked at, one by one, at the next opening.
 inline constexpr std::string_view kCheckTables = "check-tables";
 /// There while cursors may have been lost with a table.

@@ -114,7 +114,7 @@ TEST(StorageWatch, SaysWhyNothingCanBeStored) {
   const tests::TempDir dir;
   prometheus::Registry registry;
   std::optional<std::string> store_problem;
-  StorageWatch watch(dir.path().string(), 1, [&] { return store_problem; }, registry);
+  StorageWatch watch(dir.path().string(), "lock", 1, [&] { return store_problem; }, registry);
   watch.Check();
   EXPECT_EQ(watch.Problem(), std::nullopt);
   store_problem = "the store is read-only";
@@ -130,7 +130,7 @@ TEST(StorageWatch, KeepsTheFreeSpaceThatIsConfigured) {
   const tests::TempDir dir;
   prometheus::Registry registry;
   StorageWatch watch(
-      dir.path().string(), std::uint64_t{1} << 62, [] { return std::nullopt; }, registry);
+      dir.path().string(), "lock", std::uint64_t{1} << 62, [] { return std::nullopt; }, registry);
   watch.Check();
   ASSERT_TRUE(watch.Problem());
   EXPECT_NE(watch.Problem()->find("storage.min_free_disk"), std::string::npos);
@@ -138,9 +138,35 @@ TEST(StorageWatch, KeepsTheFreeSpaceThatIsConfigured) {
 
 TEST(StorageWatch, ADirectoryThatIsGoneIsAProblem) {
   prometheus::Registry registry;
-  StorageWatch watch("/nonexistent/for/sure", 1, [] { return std::nullopt; }, registry);
+  StorageWatch watch("/nonexistent/for/sure", "lock", 1, [] { return std::nullopt; }, registry);
   watch.Check();
   EXPECT_TRUE(watch.Problem());
+}
+
+TEST(StorageWatch, ADirectoryThatWasReplacedIsAProblemUntilItIsBack) {
+  const tests::TempDir dir;
+  const std::filesystem::path data = dir.path() / "data";
+  const auto make = [&] {
+    std::filesystem::create_directory(data);
+    std::ofstream(data / "lock") << "held";
+  };
+  make();
+  prometheus::Registry registry;
+  StorageWatch watch(data.string(), "lock", 1, [] { return std::nullopt; }, registry);
+  watch.Check();
+  EXPECT_EQ(watch.Problem(), std::nullopt);
+  std::filesystem::rename(data, dir.path() / "moved");
+  make();
+  watch.Check();
+  ASSERT_TRUE(watch.Problem()) << "another directory of the same name";
+  EXPECT_NE(watch.Problem()->find(data.string()), std::string::npos);
+  std::filesystem::remove(data / "lock");
+  watch.Check();
+  EXPECT_TRUE(watch.Problem()) << "emptied";
+  std::filesystem::remove(data);
+  std::filesystem::rename(dir.path() / "moved", data);
+  watch.Check();
+  EXPECT_EQ(watch.Problem(), std::nullopt);
 }
 
 TEST(MemoryWatch, RefusesAboveItsMarkOnly) {
