@@ -106,11 +106,18 @@ std::optional<Seq> FirstReadable(const RocksStore& store, pipeline::LogId log, S
   return key ? std::optional(key->number) : std::nullopt;
 }
 
-/// Where a log can be read again, behind a block of a table that RocksDB cannot read. Costs a
-/// seek for each halving of the way to the tail.
+/// Where a log can be read again, behind a block of a table that RocksDB cannot read. There may
+/// be more of them, and what lies between two is whole: so Seq by Seq at first, which finds the
+/// end of a block; then in longer and longer steps, so that a destroyed table costs few seeks.
 Seq EndOfUnreadable(const RocksStore& store, pipeline::LogId log, Seq damaged, Seq tail) {
+  constexpr Seq kNear = 4096;
   Seq bad = damaged;
-  Seq good = tail;
+  Seq step = 1;
+  while (bad + step < tail && !FirstReadable(store, log, bad + step, tail)) {
+    bad += step;
+    if (bad - damaged >= kNear) step *= 2;
+  }
+  Seq good = std::min(bad + step, tail);
   while (bad + 1 < good) {
     const Seq middle = bad + (good - bad) / 2;
     (FirstReadable(store, log, middle, tail) ? good : bad) = middle;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <ranges>
 #include <string>
 #include <vector>
 
@@ -226,7 +227,11 @@ TEST_F(DamageTest, EventWhoseIdCannotBeReadIsTaken) {
   EXPECT_EQ(Pending(*queue, log_), (std::vector<std::string>{"e1", "e2", "e1"}));
 }
 
-TEST_F(DamageTest, ABlockThatCannotBeReadCostsItsEventsAlone) {
+class DamagedBlocksTest : public DamageTest, public testing::WithParamInterface<int> {};
+
+INSTANTIATE_TEST_SUITE_P(Blocks, DamagedBlocksTest, testing::Values(1, 2, 5));
+
+TEST_P(DamagedBlocksTest, CostTheirEventsAlone) {
   constexpr std::uint64_t kEvents = 200;
   std::vector<std::string> texts;
   common::FastRandom random(7);
@@ -252,8 +257,11 @@ TEST_F(DamageTest, ABlockThatCannotBeReadCostsItsEventsAlone) {
   }
   {
     std::fstream table(largest, std::ios::in | std::ios::out | std::ios::binary);
-    table.seekp(static_cast<std::streamoff>(std::filesystem::file_size(largest) / 2));
-    table.put('!');
+    const auto size = static_cast<std::streamoff>(std::filesystem::file_size(largest));
+    for (int i = 0; i < GetParam(); ++i) {
+      table.seekp(size * (2 * i + 1) / (2 * GetParam()));
+      table.put('!');
+    }
   }
   auto queue = Open(WithoutHotTail());
   Ranges damaged;
@@ -267,15 +275,18 @@ TEST_F(DamageTest, ABlockThatCannotBeReadCostsItsEventsAlone) {
     more = !batch->slices.empty();
     if (more) request.from = {.chunk = batch->slices.back().chunk->end(), .index = 0};
   }
-  ASSERT_EQ(damaged.size(), 1U);
-  const auto [first, end] = damaged.front();
-  EXPECT_GT(first, 0U);
-  EXPECT_LT(end, kEvents);
-  EXPECT_LT(end - first, 15U) << "a block of 16 KiB";
-  texts.erase(texts.begin() + static_cast<std::ptrdiff_t>(first),
-              texts.begin() + static_cast<std::ptrdiff_t>(end));
+  ASSERT_EQ(damaged.size(), static_cast<std::size_t>(GetParam()));
+  Seq lost = 0;
+  for (const auto& [first, end] : damaged | std::views::reverse) {
+    EXPECT_GT(first, 0U);
+    EXPECT_LT(end, kEvents);
+    EXPECT_LT(end - first, 15U) << "a block of 16 KiB";
+    lost += end - first;
+    texts.erase(texts.begin() + static_cast<std::ptrdiff_t>(first),
+                texts.begin() + static_cast<std::ptrdiff_t>(end));
+  }
   EXPECT_EQ(read, texts);
-  EXPECT_EQ(Metric("queue_quarantined_events_total"), static_cast<double>(end - first));
+  EXPECT_EQ(Metric("queue_quarantined_events_total"), static_cast<double>(lost));
 }
 
 TEST_F(DamageTest, ADamagedWriteInTheLogFileCostsItsEventsAlone) {
