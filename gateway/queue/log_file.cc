@@ -107,6 +107,7 @@ class Writes {
       within = fragment->part == Part::kFirst || fragment->part == Part::kMiddle;
       if (!within) return true;
     }
+    broken_ |= within;
     return false;
   }
 
@@ -158,13 +159,16 @@ std::uint64_t BytesOfWritesUpTo(std::uint64_t sequence, std::string_view log_fil
   return sound;
 }
 
-std::optional<std::string> WithoutDamage(std::string_view log_file) {
+std::optional<std::string> WithoutDamage(std::string_view log_file, bool later_writes) {
   bool writes_behind = false;
-  for (Writes writes(log_file); writes.Next();) writes_behind |= writes.broken();
-  if (!writes_behind) return std::nullopt;
+  Writes writes(log_file);
+  while (writes.Next()) writes_behind |= writes.broken();
+  if (!writes_behind && !(later_writes && writes.broken())) return std::nullopt;
   std::string whole;
   for (Writes again(log_file); again.Next();) AppendWrite(again.write(), whole);
   return whole;
 }
+
+bool HoldsWrites(std::string_view log_file) { return Writes(log_file).Next(); }
 
 }  // namespace gateway::queue

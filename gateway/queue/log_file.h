@@ -15,8 +15,11 @@ std::uint64_t BytesOfWritesUpTo(std::uint64_t sequence, std::string_view log_fil
 
 /// The file without what is damaged in it, when something is: every whole write, in order, and
 /// nothing else. RocksDB itself would stop at the damage, and drop without a word what lies behind
-/// it. Nothing when the file is sound, or merely ends in something that is no write: so a crash
-/// leaves it, and RocksDB knows whether the next file goes on from there.
-std::optional<std::string> WithoutDamage(std::string_view log_file);
+/// it, later files included. Nothing when the file is sound. One that merely ends in something
+/// that is no write is as a crash leaves it, unless there are `later_writes` in another file.
+std::optional<std::string> WithoutDamage(std::string_view log_file, bool later_writes);
+
+/// Whether there is a whole write in it.
+bool HoldsWrites(std::string_view log_file);
 
 }  // namespace gateway::queue

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "common/log.h"
@@ -40,6 +42,29 @@ rocksdb::Status ReplaceLogFile(rocksdb::Env* env, const std::string& folder,
   if (status.ok()) status = rocksdb::WriteStringToFile(env, whole, file + ".repaired", true);
   if (status.ok()) status = env->RenameFile(file + ".repaired", file);
   if (status.ok()) status = SyncDirectory(env, folder);
+  return status;
+}
+
+/// Whole writes in a newer file say that an older one did not end where it ends now.
+rocksdb::Status ForEachDamagedLogFile(
+    rocksdb::Env* env, const std::string& path,
+    const std::function<rocksdb::Status(const std::string& name, const std::string& damaged,
+                                        const std::string& whole)>& visit) {
+  std::vector<std::string> names;
+  rocksdb::Status status = env->GetChildren(path, &names);
+  std::erase_if(names, [](const std::string& name) { return !IsLogFile(name); });
+  std::ranges::sort(names, [](const std::string& a, const std::string& b) {
+    return std::tuple(a.size(), a) > std::tuple(b.size(), b);  // The newest first.
+  });
+  bool later_writes = false;
+  for (auto name = names.begin(); status.ok() && name != names.end(); ++name) {
+    std::string bytes;
+    status = rocksdb::ReadFileToString(env, PathIn(path, *name), &bytes);
+    if (!status.ok()) break;
+    const std::optional<std::string> whole = WithoutDamage(bytes, later_writes);
+    later_writes |= HoldsWrites(bytes);
+    if (whole) status = visit(*name, bytes, *whole);
+  }
   return status;
 }
 
@@ -111,31 +136,24 @@ rocksdb::Status Unmark(rocksdb::Env* env, const std::string& path, std::string_v
 }
 
 Status RepairLogFiles(rocksdb::Env* env, const std::string& path) {
-  std::vector<std::string> names;
-  rocksdb::Status status = env->GetChildren(path, &names);
-  for (auto name = names.begin(); status.ok() && name != names.end(); ++name) {
-    if (!IsLogFile(*name)) continue;
-    std::string bytes;
-    status = rocksdb::ReadFileToString(env, PathIn(path, *name), &bytes);
-    if (!status.ok()) break;
-    const std::optional<std::string> whole = WithoutDamage(bytes);
-    if (whole) status = ReplaceLogFile(env, path, *name, bytes, *whole);
-  }
-  if (!status.ok()) return tl::unexpected(ToError(status, "check the log files in " + path));
+  const rocksdb::Status repaired = ForEachDamagedLogFile(
+      env, path,
+      [&](const std::string& name, const std::string& damaged, const std::string& whole) {
+        return ReplaceLogFile(env, path, name, damaged, whole);
+      });
+  if (!repaired.ok()) return tl::unexpected(ToError(repaired, "check the log files in " + path));
   return common::Ok();
 }
 
 std::vector<std::string> DamagedLogFiles(rocksdb::Env* env, const std::string& path) {
   std::vector<std::string> damaged;
-  std::vector<std::string> names;
   // What cannot be read here could not be opened either.
-  env->GetChildren(path, &names).PermitUncheckedError();
-  for (const std::string& name : names) {
-    if (!IsLogFile(name)) continue;
-    std::string bytes;
-    const rocksdb::Status read = rocksdb::ReadFileToString(env, PathIn(path, name), &bytes);
-    if (read.ok() && WithoutDamage(bytes)) damaged.push_back(name);
-  }
+  ForEachDamagedLogFile(env, path,
+                        [&](const std::string& name, const std::string&, const std::string&) {
+                          damaged.push_back(name);
+                          return rocksdb::Status::OK();
+                        })
+      .PermitUncheckedError();
   return damaged;
 }
 

@@ -94,9 +94,9 @@ TEST(LogFile, WithoutItsDamageHoldsEveryOtherWrite) {
   for (std::size_t n = 0; n + 1 < sizes.size(); ++n) {
     const std::size_t begin = n == 0 ? 0 : all.ends[n - 1];
     for (const std::size_t at : {begin, begin + 8, (begin + all.ends[n]) / 2, all.ends[n] - 1}) {
-      const auto whole = WithoutDamage(Flip(all.bytes, at));
+      const auto whole = WithoutDamage(Flip(all.bytes, at), false);
       ASSERT_TRUE(whole) << n << " at " << at;
-      EXPECT_EQ(WithoutDamage(*whole), std::nullopt) << "sound";
+      EXPECT_EQ(WithoutDamage(*whole, false), std::nullopt) << "sound";
       EXPECT_EQ(BytesOfWritesUpTo(n, *whole), begin) << "what came before is as it was";
       EXPECT_EQ(BytesOfWritesUpTo(1'000, *whole), whole->size());
       // As large as it would be without that write, but for how the others fall into blocks.
@@ -110,15 +110,39 @@ TEST(LogFile, WithoutItsDamageHoldsEveryOtherWrite) {
 
 TEST(LogFile, WhatIsSoundOrMerelyTornIsLeftAlone) {
   const Written all = Write({10, 70'000, 10});
-  EXPECT_EQ(WithoutDamage(all.bytes), std::nullopt);
-  EXPECT_EQ(WithoutDamage(all.bytes + std::string(50'000, '\0')), std::nullopt);
-  EXPECT_EQ(WithoutDamage(""), std::nullopt);
+  EXPECT_EQ(WithoutDamage(all.bytes, false), std::nullopt);
+  EXPECT_EQ(WithoutDamage(all.bytes + std::string(50'000, '\0'), false), std::nullopt);
+  EXPECT_EQ(WithoutDamage("", false), std::nullopt);
   for (const std::size_t cut : {1UL, 20UL, 35'000UL}) {
     const std::string torn = all.bytes.substr(0, all.bytes.size() - cut);
-    EXPECT_EQ(WithoutDamage(torn), std::nullopt) << cut;
-    EXPECT_EQ(WithoutDamage(torn + std::string(50'000, '\0')), std::nullopt) << cut;
+    EXPECT_EQ(WithoutDamage(torn, false), std::nullopt) << cut;
+    EXPECT_EQ(WithoutDamage(torn + std::string(50'000, '\0'), false), std::nullopt) << cut;
   }
-  EXPECT_EQ(WithoutDamage(Flip(all.bytes, all.bytes.size() - 3)), std::nullopt) << "the last write";
+  EXPECT_EQ(WithoutDamage(Flip(all.bytes, all.bytes.size() - 3), false), std::nullopt)
+      << "the last write";
+}
+
+TEST(LogFile, TornEndBeforeLaterWritesIsDamage) {
+  const Written all = Write({10, 70'000, 10});
+  EXPECT_EQ(WithoutDamage(all.bytes, true), std::nullopt);
+  EXPECT_EQ(WithoutDamage("", true), std::nullopt);
+  const std::string two = all.bytes.substr(0, all.ends[1]);
+  for (const std::string& torn :
+       {all.bytes.substr(0, all.bytes.size() - 1), all.bytes.substr(0, all.ends[1] + 20),
+        two + std::string(50'000, '\0'), Flip(all.bytes, all.bytes.size() - 3)}) {
+    EXPECT_EQ(WithoutDamage(torn, true), two);
+  }
+  const std::string one = all.bytes.substr(0, all.ends[0]);
+  EXPECT_EQ(WithoutDamage(all.bytes.substr(0, all.ends[1] - 35'000), true), one)
+      << "within a write of several blocks";
+  EXPECT_EQ(WithoutDamage("no write at all", true), "");
+}
+
+TEST(LogFile, KnowsWhetherItHoldsWrites) {
+  const Written all = Write({10});
+  EXPECT_TRUE(HoldsWrites(all.bytes));
+  EXPECT_FALSE(HoldsWrites(""));
+  EXPECT_FALSE(HoldsWrites(all.bytes.substr(0, all.bytes.size() - 1)));
 }
 
 }  // namespace
