@@ -4,6 +4,7 @@
 import pytest
 
 import clock as clocks
+import disks
 import harness
 import wire as wires
 
@@ -44,6 +45,14 @@ def gateway(new_gateway):
 def clock(tmp_path):
     """A clock to set; see clock.py."""
     return clocks.MovedClock(tmp_path)
+
+
+@pytest.fixture(params=disks.KINDS)
+def disk(request, tmp_path):
+    """A small file system; see disks.py."""
+    instance = disks.Disk(request.param, tmp_path)
+    yield instance
+    instance.unmount()
 
 
 @pytest.fixture

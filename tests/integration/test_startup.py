@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 import harness
+import load as loads
 
 
 def write(tmp_path, text):
@@ -101,12 +102,32 @@ def test_a_data_folder_without_permission(new_gateway, tmp_path):
     assert "ermission" in result.stderr
 
 
-def test_a_data_folder_in_use(gateway, new_gateway):
-    second = new_gateway(storage={"path": gateway.config["storage"]["path"]})
-    result = harness.run("serve", "--config", second.config_path())
-    assert result.returncode == 1
-    assert gateway.config["storage"]["path"] in result.stderr
+def test_a_data_folder_in_use(gateway, new_gateway, sandbox):
+    """Whoever comes second is told so, by its name or by another, and changes nothing; the first
+    goes on under its load."""
+    path = gateway.config["storage"]["path"]
+    os.symlink(path, gateway.folder + "/other-name")
+    load = loads.Load(1)
+    finish = load.start(gateway, 0)
+    try:
+        for name in (path, path, gateway.folder + "/other-name"):
+            second = new_gateway(storage={"path": name})
+            goal = load.acknowledged_count() + 200
+            result = harness.run("serve", "--config", second.config_path())
+            assert result.returncode == 1
+            assert name in result.stderr and "in use by another process" in result.stderr
+            harness.wait_until(lambda: load.acknowledged_count() >= goal, "load beside it")
+    finally:
+        finish()
     assert gateway.ready()
+    gateway.wait_drained()
+    assert gateway.metrics().total("queue_commit_errors_total") == 0
+    loads.check_arrivals(load, sandbox)
+    # What the first one left is whole, and the next may have it.
+    gateway.kill()
+    gateway.start()
+    gateway.assert_conserved()
+    assert gateway.stop() == 0
 
 
 def test_a_segment_that_is_not_there(tmp_path):

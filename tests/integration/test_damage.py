@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of the store that are not as they were written, against the real binary: what is whole
+is delivered, and what is lost is counted, said and left out, exactly."""
+
+import json
+import os
+import random
+import shutil
+
+import pytest
+
+import damage
+import harness
+from damage import BATCH
+
+
+@pytest.fixture(name="store")
+def fixture_store(new_gateway, sandbox):
+    return damage.Store(new_gateway(storage={"write_buffer": "4MiB", "max_wal": "16MiB"}), sandbox)
+
+
+def events_of(result):
+    return [json.loads(line)["messageId"] for line in result.stdout.splitlines()]
+
+
+def test_bits_in_the_log_file(store):
+    """Anywhere in it, but before the last record of each tenant."""
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    for _ in range(20):
+        store.send("acme", 1)
+        store.send("globex", 1)
+    store.kill()
+    [log] = damage.write_ahead_logs(store.gateway)
+    begin, end = damage.find(log, store.ids["acme"][0]), damage.find(log, store.ids["acme"][-BATCH])
+    for _ in range(3):
+        damage.flip(log, chance.randrange(begin, end - 4096), chance.randrange(8))
+
+    lost = store.deliver()
+    count = sum(map(len, lost.values()))
+    assert BATCH <= count <= 3 * BATCH and count % BATCH == 0
+    store.assert_counted(count)
+    said = store.gateway.process.wait_for_log(event="queue_damaged_log_file")
+    assert os.path.basename(log) in said["file"]
+    assert os.path.exists(said["kept_as"])
+    store.assert_goes_on(count)
+
+
+def test_a_log_file_that_ends_early(store):
+    """As a crash leaves it, for all that anybody can tell: what lies before the cut is whole."""
+    store.send("acme", 20)
+    store.kill()
+    [log] = damage.write_ahead_logs(store.gateway)
+    cut = damage.find(log, store.ids["acme"][-5 * BATCH])
+    damage.cut(log, cut)
+    lost = store.deliver()
+    assert lost["acme"] == store.ids["acme"][-5 * BATCH:]
+    # The end of a log does not tell that there was more.
+    del store.ids["acme"][-5 * BATCH:]
+    store.assert_counted(0)
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
+def test_an_older_log_file_that_ends_early(part, store):
+    """A newer one knows of events behind the hole: no crash has made that."""
+    store.send("globex", 1)
+    while len(damage.write_ahead_logs(store.gateway)) < 2:
+        store.send("acme", 5, size=8000)
+    store.send("globex", 1)
+    store.kill()
+    log = damage.write_ahead_logs(store.gateway)[0]
+    damage.cut(log, int(os.path.getsize(log) * part))
+    lost = store.deliver()
+    count = len(lost["acme"])
+    begin = store.ids["acme"].index(lost["acme"][0])
+    assert lost == {"acme": store.ids["acme"][begin:begin + count], "globex": []}
+    assert begin + count < len(store.ids["acme"]), "what the newer file holds is used"
+    store.assert_counted(count)
+    store.assert_goes_on(count)
+
+
+def test_bits_in_the_blocks_of_a_table(store):
+    table = store.flush()
+    victims = [store.ids["acme"][number * BATCH + 3] for number in (0, 5, 6, 11)]
+    for victim in victims:
+        offset = damage.find(table, victim)
+        assert offset >= 0
+        damage.flip(table, offset + 200, 4)
+
+    verified = store.tool("verify")
+    assert verified.returncode == 1 and os.path.basename(table) in verified.stdout, verified
+    expected = [identity for number in (0, 5, 6, 11)
+                for identity in store.ids["acme"][number * BATCH:(number + 1) * BATCH]]
+    exported = store.tool("export", "--tenant", "acme")
+    assert exported.returncode == 1
+    assert events_of(exported) == [identity for identity in store.ids["acme"]
+                                   if identity not in expected]
+
+    lost = store.deliver()
+    assert lost == {"acme": expected, "globex": []}
+    store.assert_counted(len(expected))
+    inspected = store.tool("inspect", "--json").stdout
+    assert f'"quarantined":{len(expected)}' in inspected.replace(" ", "")
+    # RocksDB gives nothing of a block whose checksum is wrong, so nothing of it can be kept.
+    kept = store.tool("export", "--quarantine")
+    assert (kept.returncode, kept.stdout) == (1, ""), kept
+    assert f"{len(expected)} events" in kept.stderr
+
+
+@pytest.mark.parametrize("harm", [
+    lambda path, size: damage.flip(path, size // 3),
+    lambda path, size: damage.flip(path, size - 3),
+    lambda path, size: damage.cut(path, 0),
+    lambda path, size: os.unlink(path),
+], ids=["a bit", "a bit at the end", "emptied", "missing"])
+@pytest.mark.parametrize("which", ["CURRENT", "MANIFEST"])
+def test_the_list_of_files(which, harm, store):
+    """Without it nobody knows which files count: the gateway does not guess, changes nothing,
+    and goes on as if nothing had been when the file is back."""
+    store.flush()
+    [path] = [os.path.join(store.folder, name) for name in os.listdir(store.folder)
+              if name.startswith(which)]
+    saved = path + ".saved"
+    shutil.copyfile(path, saved)
+    harm(path, os.path.getsize(path))
+    before = {entry.name: entry.stat().st_size for entry in os.scandir(store.folder)}
+    for _ in range(2):
+        result = harness.run("serve", "--config", store.gateway.config_path())
+        assert result.returncode == 1, result.stderr
+        assert store.folder in result.stderr and "left as it is" in result.stderr
+        assert store.tool("inspect").returncode == 1
+    after = {entry.name: entry.stat().st_size for entry in os.scandir(store.folder)}
+    assert after == before
+
+    os.rename(saved, path)
+    assert store.deliver() == {"acme": [], "globex": []}
+    store.assert_counted(0)
