@@ -4,7 +4,7 @@
 import os
 
 import harness
-from disks import Sender, assert_all_delivered
+from disks import Sender, assert_all_delivered, assert_refused
 
 
 def fill(disk):
@@ -28,10 +28,10 @@ def test_the_mark_keeps_room_for_the_way_out(disk, new_gateway, sandbox):
     gateway = make(new_gateway, disk, "48MiB").start()
     sender = Sender(gateway)
     sandbox.set_faults({"status": 503})
-    refused = sender.send_until(503)
-    assert refused.json["code"] == "storage_unavailable"
-    assert int(refused.headers["retry-after"]) >= 1
-    assert gateway.admin("/readyz").status == 503
+    assert_refused(sender.send_until(503))
+    # A log file that is not needed any more may bring back a little space once or twice.
+    harness.wait_until(lambda: sender.send().status == 503
+                       and gateway.admin("/readyz").status == 503, "refusal that stays")
     assert sender.acknowledged
 
     sandbox.clear_faults()
