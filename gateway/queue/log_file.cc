@@ -58,15 +58,14 @@ std::optional<Fragment> ReadFragment(std::string_view bytes) {
       .part = static_cast<Part>((type - kFirstType) % 4), .header = header, .size = size};
 }
 
-/// Where to look on behind a fragment that is none: where it says it ends, if another is there,
-/// else in the next block.
+/// Where to look on behind a fragment that is none: at the next one in the block, wherever that
+/// is, since its length may be what is wrong. The checksum tells, and no event can hold a
+/// fragment: JSON has none of the bytes that stand for a type.
 std::size_t SkipBroken(std::string_view log_file, std::size_t at) {
   const std::size_t block_end = std::min(at + kBlock - at % kBlock, log_file.size());
-  const std::string_view rest = log_file.substr(at, block_end - at);
-  if (rest.size() >= kHeader) {
-    const std::size_t size = kHeader + ReadNumber(rest.substr(4), 2);
-    const bool fills = size == rest.size();
-    if (fills || (size < rest.size() && ReadFragment(rest.substr(size)))) return at + size;
+  const std::string_view block = log_file.substr(0, block_end);
+  for (std::size_t next = at + 1; next < block_end; ++next) {
+    if (ReadFragment(block.substr(next))) return next;
   }
   return block_end;
 }

@@ -122,6 +122,21 @@ TEST(LogFile, WhatIsSoundOrMerelyTornIsLeftAlone) {
       << "the last write";
 }
 
+TEST(LogFile, AWrongLengthCostsItsOwnWriteAlone) {
+  const Written all = Write({100, 200, 300, 400, 500, 600});  // In one block.
+  for (std::size_t n = 0; n + 1 < all.ends.size(); ++n) {
+    const std::size_t begin = n == 0 ? 0 : all.ends[n - 1];
+    for (std::size_t at = begin; at < begin + 7; ++at) {
+      for (int bit = 0; bit < 8; ++bit) {
+        std::string bytes = all.bytes;
+        bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
+        const std::string others = all.bytes.substr(0, begin) + all.bytes.substr(all.ends[n]);
+        EXPECT_EQ(WithoutDamage(bytes, false), others) << n << " at " << at - begin;
+      }
+    }
+  }
+}
+
 TEST(LogFile, TornEndBeforeLaterWritesIsDamage) {
   const Written all = Write({10, 70'000, 10});
   EXPECT_EQ(WithoutDamage(all.bytes, true), std::nullopt);
