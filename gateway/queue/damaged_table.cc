@@ -108,6 +108,12 @@ std::optional<std::string> DamagedTable::SkipUnreadable(std::string_view from) c
       bad = std::move(middle);
     }
   }
+  // A shorter key of the same number sorts before it.
+  for (std::size_t size = 1; size < kNumberBytes; ++size) {
+    if (good->find_first_not_of('\0', size) != std::string::npos) continue;
+    std::string shorter = good->substr(0, size);
+    if (shorter > from && ReadableFrom(shorter)) return shorter;
+  }
   return good;
 }
 

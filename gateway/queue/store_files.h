@@ -14,7 +14,8 @@
 
 namespace gateway::queue {
 
-// The files of a store besides those that RocksDB looks after (docs/storage-format.md), and kLockFile.
+// The files of a store besides those that RocksDB looks after (docs/storage-format.md), and
+// kLockFile.
 
 /// There while the tables have to be looked at, one by one, at the next opening.
 inline constexpr std::string_view kCheckTables = "check-tables";

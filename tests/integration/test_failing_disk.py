@@ -33,13 +33,24 @@ def refused_or_gone(sender):
     return True
 
 
-def assert_stops_for_a_restart(gateway, *said):
-    """RocksDB cannot go on after such an error: the process says so, and ends in order."""
-    line = gateway.process.wait_for_log(event="storage_needs_restart")
+def assert_refuses(gateway, sender, *said):
+    """RocksDB cannot go on after such an error. While the directory cannot be opened again either, the
+    process stays and says what is wrong."""
+    for _ in range(3):
+        assert_refused(sender.send())
+    harness.wait_until(lambda: gateway.admin("/readyz").status == 503, "the watch to see it")
+    ready = gateway.admin("/readyz")
+    for part in said:
+        assert part in str(ready.json), ready
+    assert gateway.metrics().total("storage_refusing") == 1
+    assert gateway.process.running()
+
+
+def assert_stops_for_a_restart(gateway):
+    """As soon as that can help; in order."""
+    gateway.process.wait_for_log(event="storage_needs_restart")
     assert gateway.process.wait() == 1
     gateway.process.assert_sound()
-    for part in said:
-        assert part in line["reason"], line
 
 
 def assert_does_not_start(gateway, *said):
@@ -61,7 +72,8 @@ def test_a_disk_that_turns_read_only(disk, make, sandbox):
         assert sender.send().status == 200
     disk.turn_read_only()
     harness.wait_until(lambda: refused_or_gone(sender), "refusal")
-    assert_stops_for_a_restart(gateway, "ead-only file system")
+    assert_refuses(gateway, sender, "ead-only file system")
+    assert gateway.stop() == 0
     assert_does_not_start(gateway, "ead-only file system")
 
     disk.mend()
@@ -83,7 +95,8 @@ def test_a_disk_that_fails_while_events_flow(fault, disk, make, sandbox):
         assert sender.send().status == 200
     getattr(disk, fault)()
     harness.wait_until(lambda: refused_or_gone(sender), "refusal")
-    assert_stops_for_a_restart(gateway)
+    assert_refuses(gateway, sender)
+    assert gateway.stop() == 0
     assert_does_not_start(gateway)
     assert set(collections.Counter(sandbox.ids()).values()) <= {1}
 
@@ -107,11 +120,13 @@ def test_files_that_nobody_may_change(what, disk, make, sandbox):
     closed = [folder] if what == "folder" else damage.write_ahead_logs(gateway)
     disk.set_immutable(*closed)
     harness.wait_until(lambda: refused_or_gone(sender), "refusal")
-    assert_stops_for_a_restart(gateway, "not permitted")
     if what == "folder":
-        assert_does_not_start(gateway, "not permitted")
-
-    disk.set_immutable(*closed, on=False)
+        assert_refuses(gateway, sender, "not permitted")
+        assert_does_not_start(gateway)
+        disk.set_immutable(*closed, on=False)
+    assert_stops_for_a_restart(gateway)
+    if what == "files":
+        disk.set_immutable(*closed, on=False)
     sandbox.clear_faults()
     gateway.start()
     assert sender.send().status == 200

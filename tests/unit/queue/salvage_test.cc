@@ -217,6 +217,25 @@ TEST_F(SalvageTest, ADamagedLastBlockOfALogDoesNotStopTheStart) {
   EXPECT_LT(lost, 15U);
 }
 
+TEST_F(SalvageTest, TheFirstRecordBehindADamagedBlockIsFound) {
+  {
+    auto queue = Open();
+    for (const char* tenant : {"acme", "globex"}) {
+      const LogId log = (*queue)->OpenLog(tenant)->log;
+      for (std::uint64_t i = 0; i < 3; ++i) {
+        std::vector<std::string> record;  // A block of its own.
+        for (std::uint64_t j = 0; j < 10; ++j) record.push_back(Text(i * 10 + j));
+        ASSERT_TRUE(queue->AppendTexts(log, record));
+      }
+    }
+    before_ = (*queue)->Logs();
+  }
+  Open();  // Brings all of it into a table.
+  const std::string table = TablesOf(Family::kQueue).back();
+  Flip(table, std::filesystem::file_size(table) * 2 / 5);  // The last record of the first log.
+  EXPECT_EQ(ExpectOpensAndFlows(), 10U);
+}
+
 TEST_F(SalvageTest, LettersAndIdsThatCannotBeReadHoldNothingUp) {
   for (const Family family : {Family::kDead, Family::kRejected, Family::kIds}) {
     for (const Damage& damage :
