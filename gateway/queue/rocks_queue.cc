@@ -17,6 +17,7 @@
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/rocks_store.h"
+#include "gateway/queue/store_backup.h"
 #include "gateway/queue/store_files.h"
 #include "gateway/queue/stored_records.h"
 #include "gateway/queue/tail_ledger.h"
@@ -289,6 +290,17 @@ Status RocksQueue::ReclaimSpace() {
   const rocksdb::Status compacted = impl_->store->CompactQueue();
   if (!compacted.ok()) return tl::unexpected(ToError(compacted, "reclaim space"));
   return common::Ok();
+}
+
+Result<BackupReport> RocksQueue::Backup(const BackupOptions& options,
+                                        const BackupProgress& progress,
+                                        const std::stop_token& stop) const {
+  if (!impl_->health.ok()) {
+    // Its log files are about to be cut.
+    return Fail(ErrorCode::kUnavailable,
+                "no backup while the store takes no writes: " + impl_->health.Get().reason);
+  }
+  return BackupStore(*impl_->store, options, progress, stop);
 }
 
 bool RocksQueue::Full() const { return impl_->intake.full(); }

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stop_token>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -13,6 +15,7 @@
 #include "common/clock.h"
 #include "common/result.h"
 #include "gateway/pipeline/event_queue.h"
+#include "gateway/queue/backup.h"
 #include "gateway/queue/options.h"
 #include "gateway/queue/queue_health.h"
 
@@ -90,6 +93,17 @@ class RocksQueue final : public pipeline::EventQueue {
   /// wait for ever. Does nothing while events wait for delivery, whose rewriting would need
   /// the space that is missing. Blocks on the disk.
   common::Status ReclaimSpace();
+
+  /// Copies the store, as it is at some moment during the call, into a directory of backups:
+  /// everything acknowledged before the call is in it. Commits go on meanwhile; no file that
+  /// the store has done with is deleted until the end. Blocks for long: to be called on a
+  /// thread of its own. `stop` ends it soon (kCancelled). Fails with kInvalidArgument (the
+  /// place), kUnavailable (the store takes no writes, or another backup goes into the
+  /// directory), kIo or kDataLoss; then earlier backups are as they were, and nothing of the
+  /// new one stays. The queue's health is never touched. Only after the new backup has been
+  /// checked are older ones removed.
+  common::Result<BackupReport> Backup(const BackupOptions& options, const BackupProgress& progress,
+                                      const std::stop_token& stop) const;
 
   /// Whether every append would be refused now, for there wait too many. Cheap.
   bool Full() const;

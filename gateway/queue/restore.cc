@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <rocksdb/utilities/backup_engine.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "gateway/queue/backup.h"
+#include "gateway/queue/backup_files.h"
+#include "gateway/queue/offline_queue.h"
+#include "gateway/queue/rocks_log.h"
+#include "gateway/queue/rocks_status.h"
+
+namespace gateway::queue {
+
+using common::ErrorCode;
+using common::Fail;
+using common::Result;
+using common::Status;
+
+namespace {
+
+constexpr const char* kLockName = "gateway.lock";
+
+/// The engine empties the directory that it restores to; the lock in it must stay.
+class TargetFiles final : public rocksdb::FileSystemWrapper {
+ public:
+  TargetFiles() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "TargetFiles"; }
+  rocksdb::IOStatus DeleteFile(const std::string& name, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override {
+    if (name.ends_with(std::string("/") + kLockName)) return rocksdb::IOStatus::OK();
+    return target()->DeleteFile(name, options, debug);
+  }
+};
+
+/// The backups of a directory, to be read.
+class Reader {
+ public:
+  Reader(std::string directory, const BackupProgress& progress)
+      : directory_(std::move(directory)),
+        files_(std::make_shared<BackupFiles>(rocksdb::FileSystem::Default(), progress,
+                                             std::stop_token(), 0)),
+        files_env_(rocksdb::NewCompositeEnv(files_)),
+        target_env_(rocksdb::NewCompositeEnv(std::make_shared<TargetFiles>())) {}
+
+  Status Open() {
+    std::error_code error;
+    if (!std::filesystem::exists(fmt::format("{}/{}", directory_, kBackupMarker), error)) {
+      return Fail(ErrorCode::kNotFound,
+                  fmt::format("there are no backups in {}: name the directory that was given to "
+                              "backup --to",
+                              directory_));
+    }
+    rocksdb::BackupEngineOptions options(directory_, files_env_.get());
+    options.info_log = &log_;
+    rocksdb::BackupEngineReadOnly* opened = nullptr;
+    const rocksdb::IOStatus status =
+        rocksdb::BackupEngineReadOnly::Open(options, target_env_.get(), &opened);
+    if (!status.ok()) return tl::unexpected(ToError(status, "read " + directory_));
+    engine_.reset(opened);
+    return common::Ok();
+  }
+
+  std::vector<Backup> List() const {
+    std::vector<rocksdb::BackupInfo> whole;
+    engine_->GetBackupInfo(&whole);
+    std::vector<Backup> all;
+    for (const rocksdb::BackupInfo& info : whole) {
+      all.push_back({.id = info.backup_id,
+                     .taken_at = common::WallTime(std::chrono::seconds(info.timestamp)),
+                     .bytes = info.size,
+                     .files = info.number_files});
+    }
+    std::vector<rocksdb::BackupID> damaged;
+    engine_->GetCorruptedBackups(&damaged);
+    for (const rocksdb::BackupID id : damaged) {
+      all.push_back({.id = id, .taken_at = {}, .damaged = true});
+    }
+    std::ranges::sort(all, {}, &Backup::id);
+    return all;
+  }
+
+  Status Check(const Backup& backup) {
+    if (backup.damaged) {
+      return Fail(
+          ErrorCode::kDataLoss,
+          fmt::format("backup {} is damaged: a file is missing or has a wrong size", backup.id));
+    }
+    files_->Begin(BackupStep::kReadingBack, backup.bytes);
+    const rocksdb::IOStatus status = engine_->VerifyBackup(backup.id, true);
+    if (status.ok()) return common::Ok();
+    return Fail(ErrorCode::kDataLoss,
+                fmt::format("backup {} is damaged: {}", backup.id, status.ToString()));
+  }
+
+  Status Copy(const Backup& backup, const std::string& path) {
+    files_->Begin(BackupStep::kRestoring, backup.bytes);
+    rocksdb::Status status = engine_->RestoreDBFromBackup(backup.id, path, path);
+    std::unique_ptr<rocksdb::Directory> directory;
+    if (status.ok()) status = rocksdb::Env::Default()->NewDirectory(path, &directory);
+    if (status.ok()) status = directory->Fsync();
+    if (status.ok()) return common::Ok();
+    return tl::unexpected(ToError(status, fmt::format("restore backup {}", backup.id)));
+  }
+
+ private:
+  const std::string directory_;
+  RocksLog log_;
+  const std::shared_ptr<BackupFiles> files_;
+  const std::unique_ptr<rocksdb::Env> files_env_;
+  const std::unique_ptr<rocksdb::Env> target_env_;
+  std::unique_ptr<rocksdb::BackupEngineReadOnly> engine_;
+};
+
+/// A directory that is new or empty, locked against a gateway; emptied again unless Keep().
+class Target {
+ public:
+  explicit Target(std::string path) : path_(std::move(path)) {}
+  Target(const Target&) = delete;
+  Target& operator=(const Target&) = delete;
+  ~Target() {
+    if (lock_ == nullptr) return;
+    if (!kept_) Clear();
+    rocksdb::Env::Default()->UnlockFile(lock_).PermitUncheckedError();
+    std::error_code ignored;
+    if (!kept_) std::filesystem::remove(path_ / kLockName, ignored);
+    if (!kept_ && made_) std::filesystem::remove(path_, ignored);
+  }
+
+  Status Take() {
+    if (Status empty = CheckEmpty(); !empty) return empty;
+    std::error_code error;
+    made_ = std::filesystem::create_directory(path_, error);
+    if (error) {
+      return Fail(ErrorCode::kIo,
+                  fmt::format("{} cannot be made: {}", path_.string(), error.message()));
+    }
+    const rocksdb::Status locked = rocksdb::Env::Default()->LockFile(path_ / kLockName, &lock_);
+    if (!locked.ok()) {
+      return Fail(ErrorCode::kUnavailable,
+                  fmt::format("{} cannot be written, or a gateway runs on it: {}", path_.string(),
+                              locked.ToString()));
+    }
+    // A gateway may have come and gone since the first look.
+    Status empty = CheckEmpty();
+    kept_ = !empty;
+    return empty;
+  }
+  void Keep() { kept_ = true; }
+
+ private:
+  static bool Ours(const std::filesystem::path& entry) {
+    return entry.filename() != "lost+found" && entry.filename() != kLockName;
+  }
+  Status CheckEmpty() const {
+    std::error_code error;
+    if (!std::filesystem::exists(path_, error) && !error) return common::Ok();
+    for (std::filesystem::directory_iterator entry(path_, error), end; !error && entry != end;
+         entry.increment(error)) {
+      if (!Ours(entry->path())) continue;
+      return Fail(ErrorCode::kInvalidArgument,
+                  fmt::format("{} is not empty ({}): a store is restored to a new or empty "
+                              "directory only",
+                              path_.string(), entry->path().filename().string()));
+    }
+    if (!error) return common::Ok();
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} cannot be read: {}", path_.string(), error.message()));
+  }
+  void Clear() const {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
+      if (Ours(entry.path())) std::filesystem::remove_all(entry.path(), error);
+    }
+  }
+
+  const std::filesystem::path path_;
+  bool made_ = false;
+  bool kept_ = false;
+  rocksdb::FileLock* lock_ = nullptr;
+};
+
+std::string WholeOnes(const std::vector<Backup>& backups) {
+  std::string ids;
+  for (const Backup& backup : backups) {
+    if (!backup.damaged) ids += fmt::format("{}{}", ids.empty() ? "" : ", ", backup.id);
+  }
+  return ids.empty() ? "there is no whole one" : "whole ones: " + ids;
+}
+
+Result<Backup> Choose(const std::vector<Backup>& backups, std::optional<std::uint32_t> id,
+                      const std::string& directory) {
+  const auto found = std::find_if(backups.rbegin(), backups.rend(), [&](const Backup& backup) {
+    return id ? backup.id == *id : !backup.damaged;
+  });
+  if (found != backups.rend()) return *found;
+  const std::string wanted = id ? fmt::format("backup {}", *id) : "whole backup";
+  return Fail(ErrorCode::kNotFound,
+              fmt::format("there is no {} in {}; {}", wanted, directory, WholeOnes(backups)));
+}
+
+}  // namespace
+
+Result<std::vector<Backup>> ListBackups(const std::string& directory) {
+  Reader reader(directory, [](BackupStep, std::uint64_t, std::uint64_t) {});
+  if (Status opened = reader.Open(); !opened) return tl::unexpected(std::move(opened.error()));
+  return reader.List();
+}
+
+Status CheckBackup(const std::string& directory, const Backup& backup,
+                   const BackupProgress& progress) {
+  Reader reader(directory, progress);
+  if (Status opened = reader.Open(); !opened) return opened;
+  return reader.Check(backup);
+}
+
+Result<Restored> RestoreBackup(const std::string& directory, std::optional<std::uint32_t> id,
+                               const std::string& path, const BackupProgress& progress) {
+  Reader reader(directory, progress);
+  if (Status opened = reader.Open(); !opened) return tl::unexpected(std::move(opened.error()));
+  const std::vector<Backup> all = reader.List();
+  const Result<Backup> chosen = Choose(all, id, directory);
+  if (!chosen) return tl::unexpected(chosen.error());
+  Target target(path);
+  if (Status taken = target.Take(); !taken) return tl::unexpected(std::move(taken.error()));
+  if (Status whole = reader.Check(*chosen); !whole) {
+    common::Error error = std::move(whole.error());
+    error.message += "; --backup ID names another; " + WholeOnes(all);
+    return tl::unexpected(std::move(error));
+  }
+  if (Status copied = reader.Copy(*chosen, path); !copied) {
+    return tl::unexpected(std::move(copied.error()));
+  }
+  progress(BackupStep::kOpening, 0, 0);
+  const auto store = OfflineQueue::Open(path);
+  if (!store) return tl::unexpected(store.error());
+  const auto logs = (*store)->Logs();
+  if (!logs) return tl::unexpected(logs.error());
+  Restored restored{.backup = *chosen, .tenants = logs->size()};
+  for (const OfflineQueue::Log& log : *logs) restored.pending += log.state.pending();
+  target.Keep();
+  return restored;
+}
+
+}  // namespace gateway::queue
