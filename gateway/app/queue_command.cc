@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/strings.h"
 #include "gateway/app/command_line.h"
+#include "gateway/app/progress_bar.h"
 #include "gateway/queue/offline_queue.h"
 
 namespace gateway::app {
@@ -54,17 +55,6 @@ int WithQueue(const std::string& path, const std::function<int(const OfflineQueu
 }
 
 // ---- inspect --------------------------------------------------------------------------
-
-std::string Size(std::uint64_t bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  auto size = static_cast<double>(bytes);
-  std::size_t unit = 0;
-  while (size >= 1024 && unit + 1 < std::size(kUnits)) {
-    size /= 1024;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", size, kUnits[unit]);
-}
 
 std::string_view HoldName(HoldReason hold) {
   switch (hold) {
@@ -102,12 +92,12 @@ void PrintTable(const std::vector<OfflineQueue::Log>& logs) {
   std::uint64_t bytes = 0;
   for (const auto& log : logs) {
     const pipeline::LogState& state = log.state;
-    row(state.tenant, state.pending(), AgeOf(log, now), Size(state.pending_bytes),
+    row(state.tenant, state.pending(), AgeOf(log, now), HumanSize(state.pending_bytes),
         state.delivered(), state.dead, log.refused, log.quarantined, HoldName(state.retry.hold));
     pending += state.pending();
     bytes += state.pending_bytes;
   }
-  fmt::print("{} tenants, {} events pending, about {}\n", logs.size(), pending, Size(bytes));
+  fmt::print("{} tenants, {} events pending, about {}\n", logs.size(), pending, HumanSize(bytes));
 }
 
 void PrintJson(const std::vector<OfflineQueue::Log>& logs) {
@@ -137,31 +127,13 @@ int Inspect(const QueueArguments& arguments, const OfflineQueue& queue) {
 
 // ---- verify ---------------------------------------------------------------------------
 
-/// "… events" in place, on a terminal, ten times a second.
-class ProgressLine {
- public:
-  void operator()(std::uint64_t events) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!terminal_ || now - last_ < std::chrono::milliseconds(100)) return;
-    last_ = now;
-    shown_ = true;
-    fmt::print(stderr, "\r{} events", events);
-  }
-  void End() const {
-    if (shown_) fmt::print(stderr, "\r\033[K");
-  }
-
- private:
-  const bool terminal_ = isatty(STDERR_FILENO) == 1;
-  bool shown_ = false;
-  std::chrono::steady_clock::time_point last_;
-};
-
 int Verify(const OfflineQueue& queue) {
-  ProgressLine line;
+  ProgressBar bar(ProgressBar::Unit::kEvents, ProgressBar::Elsewhere::kNothing);
+  const std::uint64_t pending = queue.Pending();
+  bar.Show("reading tables", 0, 0);
   const OfflineQueue::Verdict verdict =
-      queue.Verify([&line](std::uint64_t events) { line(events); });
-  line.End();
+      queue.Verify([&](std::uint64_t events) { bar.Show("reading", events, pending); });
+  bar.End();
   for (const std::string& problem : verdict.problems) fmt::print("{}\n", problem);
   fmt::print("{}: {} pending events and {} letters are whole\n",
              verdict.problems.empty() ? "ok" : "damaged", verdict.events, verdict.letters);
@@ -203,8 +175,15 @@ int Export(const QueueArguments& arguments, const OfflineQueue& queue) {
   if (arguments.quarantine) {
     lost = queue.ForEachQuarantined(log, WriteLine);
   } else if (log) {
-    lost = queue.ForEachPending(*log, kImportEvents, kImportBytes,
-                                arguments.batches ? WriteBody : WriteEvents);
+    ProgressBar bar(ProgressBar::Unit::kEvents, ProgressBar::Elsewhere::kNothing);
+    const bool shown = isatty(STDOUT_FILENO) == 0;  // Else it would be among the events.
+    std::uint64_t events = 0;
+    lost = queue.ForEachPending(*log, kImportEvents, kImportBytes, [&](const ReadBatch& batch) {
+      arguments.batches ? WriteBody(batch) : WriteEvents(batch);
+      events += batch.events;
+      if (shown) bar.Show("exporting", events, queue.Pending(log));
+    });
+    bar.End();
   }
   if (!lost) return Fail(lost.error().message);
   if (std::fflush(stdout) != 0) return Fail("the output cannot be written");

@@ -154,6 +154,14 @@ Result<std::vector<OfflineQueue::Log>> OfflineQueue::Logs() const {
   return logs;
 }
 
+std::uint64_t OfflineQueue::Pending(std::optional<LogId> log) const {
+  std::uint64_t pending = 0;
+  for (const LogState& state : impl_->table.States()) {
+    if (!log || state.log == *log) pending += state.pending();
+  }
+  return pending;
+}
+
 std::optional<LogId> OfflineQueue::FindTenant(std::string_view tenant) const {
   return impl_->table.FindTenant(tenant);
 }

@@ -43,6 +43,8 @@ class OfflineQueue {
 
   /// Every log, in the order of LogId.
   common::Result<std::vector<Log>> Logs() const;
+  /// Events that wait for delivery, of one log or of all.
+  std::uint64_t Pending(std::optional<pipeline::LogId> log = std::nullopt) const;
   std::optional<pipeline::LogId> FindTenant(std::string_view tenant) const;
 
   /// Reads everything: the checksums of the tables, every pending event, every letter; compares
