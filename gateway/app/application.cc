@@ -25,7 +25,9 @@
 #include "common/net/tls_server.h"
 #include "common/random.h"
 #include "common/thread.h"
+#include "gateway/app/backup_service.h"
 #include "gateway/app/component_options.h"
+#include "gateway/app/control_socket.h"
 #include "gateway/app/descriptors.h"
 #include "gateway/app/io_thread.h"
 #include "gateway/app/signals.h"
@@ -74,7 +76,8 @@ void LogListening(const std::string& listener, const config::ListenAddress& addr
 /// The composition root: every object of the gateway in the order in which they need each
 /// other. Threads: "admin" (admin listener, signals, housekeeping), "ingest-N" (client
 /// connections), "committer" and "reader" (the queue's; they block on the disk), "delivery"
-/// (scheduler and connections to Segment), and the main thread, which starts and stops.
+/// (scheduler and connections to Segment), "backup" while one is made, and the main thread,
+/// which starts and stops.
 class Application {
  public:
   explicit Application(const config::Config& config)
@@ -268,11 +271,29 @@ class Application {
       Housekeep();
     });
     LogListening("ingest", config_.ingest.listen, ingest_server_->port());
+    StartControl();
     health_.SetStarted();
     common::log::Info("ready", "the gateway takes events",
                       {{"version", GW_VERSION},
                        {"tenants", tenants_->Current()->tenants().size()},
                        {"pending_events", pending}});
+  }
+
+  /// A gateway without it does all but take commands: that is said, and no reason not to start.
+  void StartControl() {
+    backups_.emplace(*queue_, registry_);
+    auto control = ControlServer::Listen(
+        admin_.context(), config_.storage.path,
+        [this](const std::string& request, std::shared_ptr<ControlCall> call) {
+          backups_->Handle(request, std::move(call));
+        });
+    if (control) {
+      control_ = std::move(*control);
+      return;
+    }
+    common::log::Warning("control_socket_failed",
+                         "no backup can be made while the gateway runs: its socket cannot be made",
+                         {{"error", control.error().message}});
   }
 
   /// In the order of the data: no new requests, answers for those in hand, no new batches,
@@ -283,6 +304,7 @@ class Application {
     common::log::Info("stopping", "finishing what is in hand",
                       {{"deadline_seconds", config_.shutdown.deadline}});
     health_.SetDraining();
+    backups_->Stop();
     admission_->StartDraining();
     StopIngest(deadline);
     StopDelivery(deadline);
@@ -290,6 +312,7 @@ class Application {
     ExitAtTheLatestIn(kCloseSeconds, 1);
     queue_->Stop();
     StopThreads();
+    control_.reset();
     pump_.reset();
     queue_.reset();
     common::log::Info("stopped", "every acknowledged event is delivered or on disk");
@@ -324,12 +347,14 @@ class Application {
   /// Also after a start that failed half-way. The order matters: nobody may call into
   /// something whose thread has ended and expect an answer.
   void StopThreads() {
+    if (backups_) backups_->Stop();
     for (const auto& thread : ingest_) thread->Stop();
     delivery_.Stop();
     if (queue_ != nullptr) queue_->Stop();
     committer_.reset();
     reader_.reset();
     admin_.Stop();
+    backups_.reset();
   }
 
   void SetPumpAlarm(common::SteadyTime at) {
@@ -412,6 +437,8 @@ class Application {
   std::optional<deliver::Pump> pump_;
   std::optional<common::Thread> committer_;
   std::optional<common::Thread> reader_;
+  std::optional<BackupService> backups_;
+  std::unique_ptr<ControlServer> control_;
 };
 
 int RunGateway(const config::Config& config) { return Application(config).Run(); }

@@ -5,32 +5,18 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <functional>
 #include <string>
 
 #include "common/log.h"
 #include "gateway/app/application.h"
-#include "gateway/app/file_checks.h"
+#include "gateway/app/backup_command.h"
+#include "gateway/app/load_config.h"
 #include "gateway/app/queue_command.h"
 #include "gateway/app/sandbox_command.h"
-#include "gateway/config/load.h"
 #include "gateway/config/reference.h"
 
 namespace gateway::app {
 namespace {
-
-/// Prints every problem, or hands the configuration on.
-int WithConfig(const std::string& path, const std::function<int(const config::Loaded&)>& run) {
-  const config::LoadResult loaded = config::LoadFile(path, config::ProcessEnv());
-  const config::Problems problems = loaded ? CheckFiles(*loaded) : loaded.error();
-  if (problems.empty()) return run(*loaded);
-  for (const config::Problem& problem : problems) {
-    fmt::print(stderr, "{}\n", problem.ToString());
-  }
-  fmt::print(stderr, "{}: {} {}; docs/configuration.md lists every setting\n", path,
-             problems.size(), problems.size() == 1 ? "error" : "errors");
-  return kExitUsage;
-}
 
 int Serve(const config::Loaded& loaded) {
   common::log::Configure(loaded.config.log.level, loaded.config.log.format);
@@ -79,6 +65,7 @@ int RunCommandLine(int argc, char** argv) {
 
   AddSandboxCommand(app, status);
   AddQueueCommand(app, status);
+  AddBackupCommands(app, status);
 
   app.add_subcommand("config-reference", "Print docs/configuration.md")->callback([] {
     fmt::print("{}", config::RenderReference());

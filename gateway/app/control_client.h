@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "common/result.h"
+
+namespace gateway::app {
+
+/// Sends a request to the gateway that has the store in `directory` open, and waits for the
+/// result; `on_progress` gets what comes before it. kNotFound when no gateway listens there,
+/// kInvalidArgument for what the gateway calls a wrong use, else kUnavailable or kIo.
+common::Result<nlohmann::ordered_json> AskGateway(
+    const std::string& directory, const std::string& request,
+    const std::function<void(const nlohmann::ordered_json&)>& on_progress);
+
+}  // namespace gateway::app
