@@ -55,6 +55,11 @@ constexpr std::chrono::milliseconds kHousekeepingInterval{500};
 constexpr std::uint64_t kCertificateChecks = 10;
 // After the deadline: for sockets that were closed by force to go.
 constexpr std::chrono::seconds kAbortGrace{2};
+// Of operators and their cron jobs.
+constexpr ControlLimits kControlLimits{.connections = 8,
+                                       .request_bytes = 64 * 1024,
+                                       .request_timeout = std::chrono::seconds(5),
+                                       .write_timeout = std::chrono::seconds(10)};
 // For the last commit and the closing of the store.
 constexpr unsigned kCloseSeconds = 60;
 // After everything is closed.
@@ -286,7 +291,8 @@ class Application {
         admin_.context(), config_.storage.path,
         [this](const std::string& request, std::shared_ptr<ControlCall> call) {
           backups_->Handle(request, std::move(call));
-        });
+        },
+        kControlLimits);
     if (control) {
       control_ = std::move(*control);
       return;

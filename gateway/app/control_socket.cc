@@ -135,7 +135,7 @@ class Session final : public ControlCall, public std::enable_shared_from_this<Se
 
 class ControlServerImpl final : public ControlServer {
  public:
-  ControlServerImpl(asio::io_context& context, Handler handler, ControlLimits limits)
+  ControlServerImpl(asio::io_context& context, Handler handler, const ControlLimits& limits)
       : state_(std::make_shared<ServerState>(std::move(handler), limits)),
         acceptor_(context),
         pause_(context) {}
@@ -209,7 +209,7 @@ std::string ControlAddress(int directory) {
 common::Result<std::unique_ptr<ControlServer>> ControlServer::Listen(asio::io_context& context,
                                                                      const std::string& directory,
                                                                      Handler handler,
-                                                                     ControlLimits limits) {
+                                                                     const ControlLimits& limits) {
   auto server = std::make_unique<ControlServerImpl>(context, std::move(handler), limits);
   if (Status bound = server->Bind(directory); !bound) {
     return tl::unexpected(std::move(bound.error()));

@@ -34,10 +34,10 @@ class ControlCall {
 };
 
 struct ControlLimits {
-  std::size_t connections = 8;
-  std::size_t request_bytes = 64 * 1024;
-  common::Duration request_timeout = std::chrono::seconds(5);  ///< For the one line of a request.
-  common::Duration write_timeout = std::chrono::seconds(10);   ///< For one line of an answer.
+  std::size_t connections = 0;
+  std::size_t request_bytes = 0;
+  common::Duration request_timeout{};  ///< For the one line of a request.
+  common::Duration write_timeout{};    ///< For one line of an answer.
 };
 
 /// Serves the socket: one line in, lines out. Lives on the one thread of its io_context.
@@ -50,7 +50,7 @@ class ControlServer {
   static common::Result<std::unique_ptr<ControlServer>> Listen(boost::asio::io_context& context,
                                                                const std::string& directory,
                                                                Handler handler,
-                                                               ControlLimits limits = {});
+                                                               const ControlLimits& limits);
   /// Removes the socket. The context's thread has ended, and the store's lock is still held.
   virtual ~ControlServer() = default;
 };

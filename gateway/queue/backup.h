@@ -29,7 +29,7 @@ struct BackupOptions {
   std::string directory;
   std::uint32_t keep = 0;              ///< The latest so many stay; 0: all of them.
   std::uint64_t bytes_per_second = 0;  ///< Of copying and of reading back; 0: no limit.
-  bool read_back = true;  ///< Compare checksums of all that was stored, not sizes alone.
+  bool read_back = false;  ///< Compare checksums of all that was stored, not sizes alone.
 };
 
 struct BackupReport {

@@ -240,6 +240,27 @@ rocksdb::Status RocksStore::CompactQueue() {
   return db_->CompactRange(options, family(Family::kQueue), nullptr, nullptr);
 }
 
+rocksdb::Status RocksStore::FlushSmallFamilies() {
+  constexpr std::uint64_t kRoom = 256 << 20;
+  std::uint64_t free = 0;
+  if (!db_->GetEnv()->GetFreeSpace(path_, &free).ok() || free < kRoom) {
+    return rocksdb::Status::NoSpace();
+  }
+  // Something stays in memory: a store that holds nothing there cannot Resume.
+  rocksdb::WriteBatch nothing;
+  nothing.Delete(family(Family::kQueue), "");
+  if (rocksdb::Status written = Write(nothing, false); !written.ok()) {
+    health_.ReportFailure("the store refuses writes: " + written.ToString(), false);
+    return written;
+  }
+  std::vector<rocksdb::ColumnFamilyHandle*> small;
+  for (std::size_t i = 0; i < kFamilyCount; ++i) {
+    const auto of = static_cast<Family>(i);
+    if (of != Family::kQueue) small.push_back(family(of));
+  }
+  return db_->Flush(rocksdb::FlushOptions(), small);
+}
+
 Result<std::string> RocksStore::GetMeta(std::string_view key) const {
   std::string value;
   const rocksdb::Status status =

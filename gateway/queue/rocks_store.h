@@ -73,6 +73,12 @@ class RocksStore {
   /// room for what is not settled.
   rocksdb::Status CompactQueue();
 
+  /// Puts what families with little traffic hold into tables, so that they keep no old log files:
+  /// a backup copies those anew each time. The queue's family stays in memory, where settled
+  /// events cost nothing. Blocks. Does nothing on a disk that is nearly full, where a flush
+  /// that fails would stop the queue.
+  rocksdb::Status FlushSmallFamilies();
+
   /// Log files with whole writes behind damage, which RocksDB does not get to see: what a store
   /// that is opened to be read lacks.
   std::vector<std::string> DamagedLogFiles() const;

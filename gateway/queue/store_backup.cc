@@ -157,30 +157,15 @@ Status ToFailure(const rocksdb::Status& status, const std::stop_token& stop,
   return tl::unexpected(std::move(error));
 }
 
-/// Log files are copied anew each time, and the oldest are kept for families with little traffic:
-/// their few bytes go to tables first. The queue's own family stays in memory, where settled events
-/// cost nothing. Not on a disk that is nearly full: a flush that fails stops the queue.
-void FlushSmallFamilies(const RocksStore& store) {
-  constexpr std::uint64_t kRoom = 256 << 20;
-  std::uint64_t free = 0;
-  if (!store.db().GetEnv()->GetFreeSpace(store.path(), &free).ok() || free < kRoom) return;
-  std::vector<rocksdb::ColumnFamilyHandle*> small;
-  for (std::size_t i = 0; i < kFamilyCount; ++i) {
-    const auto family = static_cast<Family>(i);
-    if (family != Family::kQueue) small.push_back(store.family(family));
-  }
-  // Without it there is more to copy, and that is all.
-  store.db().Flush(rocksdb::FlushOptions(), small).PermitUncheckedError();
-}
-
 /// Whatever does not become a whole backup leaves nothing.
-Result<Backup> Create(Directory& directory, const RocksStore& store, const BackupOptions& options,
+Result<Backup> Create(Directory& directory, RocksStore& store, const BackupOptions& options,
                       const std::stop_token& stop) {
   rocksdb::BackupEngine& engine = directory.engine();
   rocksdb::BackupID id = 0;
   {
     const std::stop_callback on_stop(stop, [&engine] { engine.StopBackup(); });
-    FlushSmallFamilies(store);
+    // Without it there is more to copy, and that is all.
+    store.FlushSmallFamilies().PermitUncheckedError();
     directory.files().Begin(BackupStep::kCopying, EstimateNewBytes(store, options.directory));
     const rocksdb::IOStatus made =
         engine.CreateNewBackup(rocksdb::CreateBackupOptions(), &store.db(), &id);
@@ -224,7 +209,7 @@ Options OptionsToBackUp(const std::string& path) {
 
 }  // namespace
 
-Result<BackupReport> BackupStore(const RocksStore& store, const BackupOptions& options,
+Result<BackupReport> BackupStore(RocksStore& store, const BackupOptions& options,
                                  const BackupProgress& progress, const std::stop_token& stop) {
   if (Status place = CheckPlace(options.directory, store.path()); !place) {
     return tl::unexpected(std::move(place.error()));

@@ -15,7 +15,7 @@
 namespace gateway::queue {
 
 /// Backs up an open store; see RocksQueue::Backup.
-common::Result<BackupReport> BackupStore(const RocksStore& store, const BackupOptions& options,
+common::Result<BackupReport> BackupStore(RocksStore& store, const BackupOptions& options,
                                          const BackupProgress& progress,
                                          const std::stop_token& stop);
 

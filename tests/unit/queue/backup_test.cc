@@ -31,7 +31,7 @@ class BackupTest : public QueueFixture {
  protected:
   std::string backups() const { return dir_ / "backups"; }
   std::string restored() const { return dir_ / "restored"; }
-  BackupOptions To() const { return {.directory = backups()}; }
+  BackupOptions To() const { return {.directory = backups(), .read_back = true}; }
 
   common::Result<BackupReport> Take(tests::RunningQueue& queue, const BackupOptions& options) {
     return queue->Backup(options, Silent, stop_.get_token());
@@ -214,6 +214,29 @@ TEST_F(BackupTest, AFullDiskIsSaidAndTheQueueIsWell) {
   EXPECT_EQ(RestoredTexts().size(), 240U) << "the first";
   Take(*queue);
   EXPECT_EQ(RestoredTexts().size(), 481U);
+}
+
+TEST_F(BackupTest, AStoreThatWasBackedUpRecoversFromAFullDisk) {
+  FaultFileSystem files;
+  const auto env = rocksdb::NewCompositeEnv(
+      std::shared_ptr<rocksdb::FileSystem>(&files, [](rocksdb::FileSystem*) {}));
+  Options options = Defaults();
+  options.env = env.get();
+  auto queue = Open(options);
+  const auto log = (*queue)->OpenLog("acme")->log;
+  Take(*queue);
+  files.Fail(FaultFileSystem::Op::kAppend, ".log", rocksdb::IOStatus::NoSpace(), 0);
+  ASSERT_FALSE(queue->AppendTexts(log, {"refused"}));
+  const auto refused = Take(*queue, To());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kUnavailable);
+  files.Heal();
+  while (!(*queue)->health().ok && !(*queue)->health().needs_restart) {
+    clock_.Advance(std::chrono::milliseconds(10));
+    queue->AppendTexts(log, {"probe"}).has_value();
+  }
+  EXPECT_FALSE((*queue)->health().needs_restart) << (*queue)->health().reason;
+  EXPECT_EQ(Take(*queue).backup.id, 2U);
 }
 
 TEST_F(BackupTest, AWrongPlaceIsRefused) {
