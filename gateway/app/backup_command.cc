@@ -202,7 +202,8 @@ void PrintListed(const BackupArguments& arguments, const Backup& backup, const s
              verdict);
 }
 
-int RunList(const BackupArguments& arguments) {
+int RunList(BackupArguments arguments) {
+  arguments.directory = Absolute(arguments.directory);
   common::log::Configure(common::log::Level::kError, common::log::Format::kText);
   const auto backups = queue::ListBackups(arguments.directory);
   if (!backups) return Fail(backups.error());

@@ -3,6 +3,7 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -151,6 +152,38 @@ def test_a_path_longer_than_an_address(new_gateway, tmp_path):
     gateway = new_gateway(storage={"path": str(tmp_path / ("long" * 40))}).start()
     assert taken(backup(gateway, tmp_path / "backups"))["backup"] == 1
     assert gateway.process.wait_for_log(event="backup_done", backup=1)
+
+
+def on_a_terminal(*arguments):
+    """What a command says on standard error when that is a terminal."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([harness.BINARY, *arguments], stdout=subprocess.DEVNULL,
+                               stderr=theirs)
+    os.close(theirs)
+    said = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            said += chunk
+    except OSError:  # Linux' way to say that the other side is closed.
+        pass
+    os.close(ours)
+    assert process.wait(20 * harness.PATIENCE) == 0, said
+    return said.decode()
+
+
+def test_bars_on_a_terminal(refusing, tmp_path):
+    Load(refusing).batch()
+    path, folder = data(refusing), str(tmp_path / "backups")
+    for arguments, step in ((("backup", "--path", path, "--to", folder), "copying"),
+                            (("backups", "--in", folder, "--check"), "reading back"),
+                            (("restore", "--from", folder, "--path", str(tmp_path / "new")),
+                             "restoring"),
+                            (("queue", "export", "--path", path, "--tenant", "acme"),
+                             "exporting")):
+        said = on_a_terminal(*arguments)
+        assert step in said and "[" in said and "%" in said, said
+        assert said.endswith("\r\x1b[K"), "the line is taken off again"
+    assert "reading tables" in on_a_terminal("queue", "verify", "--path", path)
 
 
 def slow_backup(gateway, folder):
