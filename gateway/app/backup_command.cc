@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "common/log.h"
 #include "common/strings.h"
@@ -52,7 +53,9 @@ int Fail(const common::Error& error) {
   return error.code == ErrorCode::kInvalidArgument ? kExitUsage : kExitFailure;
 }
 
-int FailUsage(std::string message) { return Fail({ErrorCode::kInvalidArgument, message}); }
+int FailUsage(std::string message) {
+  return Fail({ErrorCode::kInvalidArgument, std::move(message)});
+}
 
 ProgressBar NewBar(const BackupArguments& arguments) {
   return {ProgressBar::Unit::kBytes,

@@ -28,6 +28,7 @@ std::string ErrorLine(const common::Error& error) {
 }
 
 Result<BackupOptions> ParseRequest(const std::string& text) {
+  std::string problem = "no such command";
   try {
     const ordered_json request = ordered_json::parse(text);
     if (request.at("command") == "backup") {
@@ -36,11 +37,12 @@ Result<BackupOptions> ParseRequest(const std::string& text) {
                            .bytes_per_second = request.at("bytes_per_second"),
                            .read_back = request.at("read_back")};
     }
-  } catch (const nlohmann::json::exception&) {
-    // Said below.
+  } catch (const nlohmann::json::exception& error) {
+    problem = error.what();
   }
-  return common::Fail(ErrorCode::kInvalidArgument,
-                      "the gateway does not know this command: is it of another version?");
+  return common::Fail(
+      ErrorCode::kInvalidArgument,
+      "the gateway does not know this command: is it of another version? (" + problem + ")");
 }
 
 }  // namespace

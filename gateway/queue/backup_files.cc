@@ -59,9 +59,9 @@ class WrittenFile final : public rocksdb::FSWritableFileOwnerWrapper {
 
 }  // namespace
 
-BackupFiles::BackupFiles(std::shared_ptr<rocksdb::FileSystem> base, BackupProgress progress,
+BackupFiles::BackupFiles(const std::shared_ptr<rocksdb::FileSystem>& base, BackupProgress progress,
                          std::stop_token stop, std::uint64_t limit)
-    : FileSystemWrapper(std::move(base)),
+    : FileSystemWrapper(base),
       progress_(std::move(progress)),
       stop_(std::move(stop)),
       limiter_(NewLimiter(limit)) {}

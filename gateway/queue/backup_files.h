@@ -24,7 +24,7 @@ namespace gateway::queue {
 class BackupFiles final : public rocksdb::FileSystemWrapper {
  public:
   /// `limit` in bytes a second; 0: none.
-  BackupFiles(std::shared_ptr<rocksdb::FileSystem> base, BackupProgress progress,
+  BackupFiles(const std::shared_ptr<rocksdb::FileSystem>& base, BackupProgress progress,
               std::stop_token stop, std::uint64_t limit);
   const char* Name() const override { return "BackupFiles"; }
 

@@ -69,6 +69,7 @@ class Reader {
     std::vector<rocksdb::BackupInfo> whole;
     engine_->GetBackupInfo(&whole);
     std::vector<Backup> all;
+    all.reserve(whole.size());
     for (const rocksdb::BackupInfo& info : whole) {
       all.push_back({.id = info.backup_id,
                      .taken_at = common::WallTime(std::chrono::seconds(info.timestamp)),

@@ -22,7 +22,6 @@ namespace fs = std::filesystem;
 using common::ErrorCode;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using tests::FaultFileSystem;
 
 void Silent(BackupStep, std::uint64_t, std::uint64_t) {}
