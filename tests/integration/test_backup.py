@@ -99,6 +99,22 @@ def test_what_was_acknowledged_before_it_is_delivered_from_a_restored_one(
     assert len(arrived) == restored["pending"]
 
 
+def test_each_one_is_whole_while_events_come_and_go(gateway, tmp_path):
+    folder = tmp_path / "backups"
+    with Load(gateway) as load:
+        for number in range(1, 6):
+            harness.wait_until(lambda: len(load.acknowledged) > number * 200, "load")
+            assert taken(backup(gateway, folder))["backup"] == number
+    for number in range(1, 6):
+        path = tmp_path / f"new{number}"
+        restored = restore(folder, path, "--backup", str(number))
+        assert restored.returncode == 0, restored.stderr
+        verified = harness.run("queue", "verify", "--path", str(path))
+        assert verified.returncode == 0, verified.stdout
+    gateway.wait_drained()
+    gateway.assert_conserved()
+
+
 def test_the_second_one_is_small(new_gateway, sandbox, tmp_path):
     sandbox.set_faults({"status": 503})
     gateway = new_gateway(storage={"write_buffer": "4MiB"}).start()
@@ -191,10 +207,15 @@ def slow_backup(gateway, folder):
     load = Load(gateway, fill=10_000)
     for _ in range(5):
         load.batch()
+
+    def started():
+        return sum(line.get("event") == "backup_started" for line in gateway.process.log)
+
+    before = started()
     process = subprocess.Popen(
         [harness.BINARY, "backup", "--path", data(gateway), "--to", str(folder), "--rate", "10KiB"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    gateway.process.wait_for_log(event="backup_started")
+    harness.wait_until(lambda: started() > before, "start of the backup")
     return process
 
 
@@ -208,8 +229,22 @@ def test_one_at_a_time_and_a_stop_ends_it(refusing, tmp_path):
     assert refusing.stop(timeout=10) == 0, "it does not wait for minutes"
     _, said = process.communicate(timeout=10 * harness.PATIENCE)
     assert process.returncode == 1 and "stopped" in said
-    assert listed(folder) == (0, listed(folder)[1]) and len(listed(folder)[1]) == 1
+    code, backups = listed(folder, "--check")
+    assert (code, [line["backup"] for line in backups]) == (0, [1])
     assert taken(backup(refusing, folder))["backup"] == 2
+
+
+def test_a_gateway_that_is_killed_leaves_the_others(refusing, tmp_path):
+    folder = tmp_path / "backups"
+    assert taken(backup(refusing, folder))["backup"] == 1
+    process = slow_backup(refusing, folder)
+    refusing.kill()
+    _, said = process.communicate(timeout=10 * harness.PATIENCE)
+    assert process.returncode == 1 and "ended the connection" in said
+    refusing.start()
+    report = taken(backup(refusing, folder))
+    code, backups = listed(folder, "--check")
+    assert (code, [line["backup"] for line in backups]) == (0, [1, report["backup"]])
 
 
 def test_a_client_that_goes_away_ends_its_backup(refusing, tmp_path):
