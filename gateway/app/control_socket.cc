@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
+#include <mutex>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -60,8 +61,17 @@ class Session final : public ControlCall, public std::enable_shared_from_this<Se
   }
 
   void Tell(std::string line) override {
-    asio::post(socket_.get_executor(), [self = shared_from_this(), line = std::move(line)] {
-      self->news_ = line + "\n";
+    {
+      const std::scoped_lock lock(mutex_);
+      const bool posted = !told_.empty();
+      told_ = std::move(line) + "\n";
+      if (posted) return;
+    }
+    asio::post(socket_.get_executor(), [self = shared_from_this()] {
+      {
+        const std::scoped_lock lock(self->mutex_);
+        self->news_ = std::exchange(self->told_, {});
+      }
       self->Write();
     });
   }
@@ -126,6 +136,8 @@ class Session final : public ControlCall, public std::enable_shared_from_this<Se
   stream_protocol::socket socket_;
   asio::steady_timer deadline_;
   std::stop_source gone_;
+  std::mutex mutex_;
+  std::string told_;  ///< By other threads; one post takes it however often it changes.
   std::string in_;
   std::string out_;  ///< On its way while writing_.
   std::string news_;

@@ -25,8 +25,9 @@ class ReadFile final : public rocksdb::FSSequentialFileOwnerWrapper {
       : FSSequentialFileOwnerWrapper(std::move(file)), files_(files) {}
   IOStatus Read(std::size_t n, const rocksdb::IOOptions& options, rocksdb::Slice* result,
                 char* scratch, rocksdb::IODebugContext* debug) override {
-    IOStatus status = files_.Wait(n);
-    if (status.ok()) status = target()->Read(n, options, result, scratch, debug);
+    IOStatus status = target()->Read(n, options, result, scratch, debug);
+    // Not before: the engine asks for megabytes and most files are small.
+    if (status.ok()) status = files_.Wait(result->size());
     if (status.ok()) files_.AfterRead(result->size());
     return status;
   }

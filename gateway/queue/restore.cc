@@ -199,9 +199,9 @@ Result<Backup> Choose(const std::vector<Backup>& backups, std::optional<std::uin
     return id ? backup.id == *id : !backup.damaged;
   });
   if (found != backups.rend()) return *found;
-  const std::string wanted = id ? fmt::format("backup {}", *id) : "whole backup";
-  return Fail(ErrorCode::kNotFound,
-              fmt::format("there is no {} in {}; {}", wanted, directory, WholeOnes(backups)));
+  return Fail(ErrorCode::kNotFound, id ? fmt::format("there is no backup {} in {}; {}", *id,
+                                                     directory, WholeOnes(backups))
+                                       : fmt::format("there is no whole backup in {}", directory));
 }
 
 }  // namespace

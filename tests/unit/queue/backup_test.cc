@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <stop_token>
@@ -158,6 +159,19 @@ TEST_F(BackupTest, OlderOnesGoWhenTheNewOneIsWhole) {
   EXPECT_THAT(Ids(), ElementsAre(3, 4));
   EXPECT_THAT(RestoredTexts(3), ElementsAre("1", "2", "3"));
   EXPECT_THAT(RestoredTexts(4), ElementsAre("1", "2", "3", "4"));
+}
+
+TEST_F(BackupTest, ALimitCountsWhatIsReadAndNotWhatIsAskedFor) {
+  auto queue = Open();
+  ASSERT_TRUE((*queue)->OpenLog("acme"));
+  BackupOptions limited = To();
+  limited.bytes_per_second = 100'000;
+  const auto begin = std::chrono::steady_clock::now();
+  const auto report = Take(*queue, limited);
+  ASSERT_TRUE(report) << report.error().message;
+  EXPECT_LT(report->new_bytes, 50'000U);
+  // The engine reads each of its files with a buffer of megabytes: minutes.
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
 }
 
 TEST_F(BackupTest, StopEndsItAndLeavesTheOthers) {
