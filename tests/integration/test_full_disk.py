@@ -87,28 +87,28 @@ def test_a_backup_to_a_full_disk(disk, new_gateway, sandbox):
     """It fails, and neither the gateway nor the backup before it minds."""
     gateway = new_gateway(storage={"write_buffer": "4MiB"}).start()
     sandbox.set_faults({"status": 503})
-    senders = Senders(gateway)
-    folder = disk / "backups"
+    sender = Sender(gateway)
+    folder = disk.path / "backups"
 
     def backup():
         return harness.run("backup", "--path", gateway.config["storage"]["path"], "--to",
                            str(folder))
 
     for _ in range(50):
-        assert senders.send().status == 200
+        assert sender.send().status == 200
     assert backup().returncode == 0
-    for room in (0, 1 * MIB, 6 * MIB):
+    for room in (0, 1 << 20, 6 << 20):
         for _ in range(100):
-            assert senders.send().status == 200
+            assert sender.send().status == 200
         filler = fill(disk)
         os.truncate(filler, os.path.getsize(filler) - room)
         failed = backup()
         assert failed.returncode == 1 and "pace left" in failed.stderr, failed.stderr
         assert "earlier backups" in failed.stderr or room == 0
-        assert gateway.ready() and senders.send().status == 200
+        assert gateway.ready() and sender.send().status == 200
         assert harness.run("backups", "--in", str(folder), "--check").returncode == 0
         os.unlink(filler)
     assert backup().returncode == 0
     assert gateway.metrics().total("backup_failures_total") == 3
     sandbox.clear_faults()
-    assert_all_delivered(gateway, senders, sandbox)
+    assert_all_delivered(gateway, sender, sandbox)

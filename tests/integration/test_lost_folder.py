@@ -32,7 +32,7 @@ def test_a_folder_that_is_taken_away_and_put_back(replaced, new_gateway, sandbox
     folder = gateway.config["storage"]["path"]
     os.rename(folder, folder + "-away")
     if replaced:
-        shutil.copytree(folder + "-away", folder)
+        shutil.copytree(folder + "-away", folder, ignore=shutil.ignore_patterns("*.sock"))
     assert_says_that_it_is_gone(gateway, sender)
 
     if replaced:
