@@ -45,16 +45,7 @@ QueueMetrics::QueueMetrics(prometheus::Registry& registry)
                            "Dead letters dropped because they are too old or too many.")),
       dead_bytes(
           Gauge(registry, "queue_dead_letter_bytes", "Size of the dead letters of all logs.")),
-      healthy(Gauge(registry, "queue_healthy", "1 while the store takes writes, else 0.")),
-      memtable_bytes(Gauge(registry, "queue_memtable_bytes",
-                           "Memory of what is in the write-ahead log and in no table yet.")),
-      table_bytes(Gauge(registry, "queue_table_bytes", "Size of the tables (SST files).")),
-      log_file_bytes(Gauge(registry, "queue_wal_bytes", "Size of the write-ahead log.")),
-      write_stall(Gauge(registry, "queue_write_stall",
-                        "1 while the store slows writes down so that compactions keep up, 2 while "
-                        "it stops them, else 0.")),
-      compaction_bytes(Gauge(registry, "queue_pending_compaction_bytes",
-                             "What compactions are behind, as the store estimates it.")) {
+      healthy(Gauge(registry, "queue_healthy", "1 while the store takes writes, else 0.")) {
   healthy.Set(1);
 }
 

@@ -27,12 +27,6 @@ struct QueueMetrics {
   prometheus::Counter& dead_evicted;
   prometheus::Gauge& dead_bytes;
   prometheus::Gauge& healthy;
-  // Asked for at a scrape.
-  prometheus::Gauge& memtable_bytes;
-  prometheus::Gauge& table_bytes;
-  prometheus::Gauge& log_file_bytes;
-  prometheus::Gauge& write_stall;
-  prometheus::Gauge& compaction_bytes;
 };
 
 }  // namespace gateway::queue

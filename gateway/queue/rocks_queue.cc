@@ -19,6 +19,7 @@
 #include "gateway/queue/rocks_store.h"
 #include "gateway/queue/store_backup.h"
 #include "gateway/queue/store_files.h"
+#include "gateway/queue/store_counters.h"
 #include "gateway/queue/stored_records.h"
 #include "gateway/queue/tail_ledger.h"
 
@@ -79,6 +80,7 @@ class RocksQueue::Impl {
       : env(EnvOf(options)),
         path(options.path),
         metrics(registry),
+        counters(registry),
         hot_tail(options.hot_tail_bytes),
         intake({.pending_bytes = options.max_pending_bytes,
                 .pending_requests = options.max_pending_requests,
@@ -92,6 +94,7 @@ class RocksQueue::Impl {
   const std::string path;
   StoreHealth health;
   QueueMetrics metrics;
+  StoreCounters counters;
   LogTable table;
   HotTail hot_tail;
   Intake intake;
@@ -311,22 +314,14 @@ bool RocksQueue::CanOpenAgain() const {
 
 QueueHealth RocksQueue::health() const { return impl_->health.Get(); }
 
+void RocksQueue::UpdateMetrics() { impl_->counters.Update(*impl_->store); }
+
 QueueSizes RocksQueue::sizes() const {
   return {.hot_tail_bytes = impl_->hot_tail.bytes(),
           .memtable_bytes = impl_->store->Property(rocksdb::DB::Properties::kCurSizeAllMemTables),
           .table_bytes = impl_->store->Property(rocksdb::DB::Properties::kTotalSstFilesSize),
           .log_file_bytes = impl_->store->LogFileBytes(),
           .pending_requests = impl_->intake.pending_requests()};
-}
-
-void RocksQueue::UpdateMetrics() {
-  const QueueSizes now = sizes();
-  impl_->metrics.memtable_bytes.Set(static_cast<double>(now.memtable_bytes));
-  impl_->metrics.table_bytes.Set(static_cast<double>(now.table_bytes));
-  impl_->metrics.log_file_bytes.Set(static_cast<double>(now.log_file_bytes));
-  impl_->metrics.write_stall.Set(impl_->store->WriteStall());
-  impl_->metrics.compaction_bytes.Set(static_cast<double>(
-      impl_->store->Property(rocksdb::DB::Properties::kEstimatePendingCompactionBytes)));
 }
 
 }  // namespace gateway::queue

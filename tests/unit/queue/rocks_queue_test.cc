@@ -43,6 +43,27 @@ TEST_F(RocksQueueTest, GroupCommitMakesOneRecordOfOneLog) {
   EXPECT_EQ(Metric("queue_fsync_seconds"), 1);
 }
 
+TEST_F(RocksQueueTest, CountsWhatTheStoreWrites) {
+  auto queue = Open(WithoutHotTail());
+  const auto log = (*queue)->OpenLog("a")->log;
+  ASSERT_TRUE(queue->AppendTexts(log, {std::string(100'000, 'x')}));
+  (*queue)->UpdateMetrics();
+  const double log_file = Metric("queue_log_written_bytes_total");
+  EXPECT_GT(log_file, 100'000);
+  EXPECT_LT(log_file, 120'000);
+  for (int i = 0; i < 60; ++i) {
+    common::FastRandom random(static_cast<std::uint64_t>(i));
+    std::string text;
+    while (text.size() < 200'000) text += std::to_string(random.Next());
+    ASSERT_TRUE(queue->AppendTexts(log, {text}));
+  }
+  (*queue)->UpdateMetrics();
+  EXPECT_GT(Metric("queue_log_written_bytes_total"), 60 * 200'000);
+  EXPECT_GT(Metric("queue_tables_written_bytes_total"), 1'000'000);
+  EXPECT_GT(Metric("queue_table_bytes"), 1'000'000);
+  EXPECT_GT(Metric("queue_memtable_bytes"), 0);
+}
+
 TEST_F(RocksQueueTest, SpaceOfSettledEventsComesBackWithoutAnyWrite) {
   auto queue = Open(WithoutHotTail());
   const auto log = (*queue)->OpenLog("a")->log;
