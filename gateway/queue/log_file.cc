@@ -2,10 +2,11 @@
 #include "gateway/queue/log_file.h"
 
 #include <algorithm>
-#include <boost/crc.hpp>
 #include <cstddef>
 #include <optional>
 #include <string>
+
+#include "gateway/queue/rocks_crc32c.h"
 
 namespace gateway::queue {
 namespace {
@@ -34,9 +35,7 @@ std::uint64_t ReadNumber(std::string_view bytes, std::size_t count) {
 
 /// CRC-32C, turned and shifted, so that the checksum of bytes that hold one is not special.
 std::uint32_t Checksum(std::string_view bytes) {
-  boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
-  crc.process_bytes(bytes.data(), bytes.size());
-  const std::uint32_t sum = crc.checksum();
+  const std::uint32_t sum = rocksdb::crc32c::Extend(0, bytes.data(), bytes.size());
   return (sum >> 15U | sum << 17U) + 0xa282ead8U;
 }
 
