@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 import urllib.request
 
 
@@ -52,12 +53,13 @@ class Process:
             self._news.notify_all()
 
     def wait_for(self, timeout=60.0, **fields):
-        """The first line with these fields and a port."""
+        """The first line with these fields; without any, with a port."""
         def found():
             for line in self._lines:
                 if line is None:
                     raise BenchError(f"{self.name} ended at once: {self._lines[:-1][-5:]}")
-                if "port" in line and all(line.get(k) == v for k, v in fields.items()):
+                if (fields or "port" in line) and all(line.get(k) == v
+                                                      for k, v in fields.items()):
                     return line
             return None
 
@@ -76,6 +78,10 @@ class Process:
     @property
     def pid(self):
         return self._popen.pid
+
+    def kill(self):
+        self._popen.kill()
+        self._popen.wait()
 
     def stop(self):
         """SIGTERM, then SIGKILL; the exit code."""
@@ -117,6 +123,11 @@ class Sample:
     @property
     def cpu_us(self):
         return sum(self.threads.values())
+
+
+def let_pass(seconds):
+    """For a span that is itself measured, such as an idle process."""
+    time.sleep(seconds)
 
 
 def forget_peak_rss(pid):

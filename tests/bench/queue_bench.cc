@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The cost of making events durable through RocksQueue, next to the floor: the same bytes
-// appended to a plain file with one fdatasync a group. `cpu_us_event` is the CPU time of
-// the whole process, the copies of the producer included.
+// The cost of making events durable through RocksQueue; store_bench.cc has what to compare it
+// with. `cpu_us_event` is the CPU time of the whole process, the copies of the producer
+// included.
 #include <benchmark/benchmark.h>
-#include <fcntl.h>
 #include <prometheus/registry.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -21,6 +18,7 @@
 
 #include "common/random.h"
 #include "gateway/queue/rocks_queue.h"
+#include "tests/bench/bench_events.h"
 #include "tests/support/running_queue.h"
 #include "tests/support/temp_dir.h"
 
@@ -29,35 +27,12 @@ namespace {
 using gateway::pipeline::AppendRequest;
 using gateway::pipeline::Committed;
 using gateway::pipeline::Dedupe;
-using gateway::pipeline::EventBlock;
 using gateway::pipeline::EventId;
 using gateway::pipeline::LogId;
 using gateway::pipeline::Seq;
 
 constexpr std::uint64_t kMiB = 1024 * 1024;
-constexpr std::size_t kEventBytes = 763;
 constexpr Dedupe kDedupe{.window = std::chrono::hours(24), .max_ids = 100'000'000};
-
-EventBlock Events(std::int64_t count) {
-  EventBlock block;
-  for (std::int64_t i = 0; i < count; ++i) block.Append(std::string(kEventBytes, 'x'));
-  return block;
-}
-
-double CpuMicros() {
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  const auto micros = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
-  };
-  return micros(usage.ru_utime) + micros(usage.ru_stime);
-}
-
-void Report(benchmark::State& state, std::int64_t events_each, double cpu_before) {
-  const std::int64_t events = state.iterations() * events_each;
-  state.SetItemsProcessed(events);
-  state.counters["cpu_us_event"] = (CpuMicros() - cpu_before) / static_cast<double>(events);
-}
 
 /// A queue with the sizes of a real one.
 struct Store {
@@ -66,7 +41,7 @@ struct Store {
     options.hot_tail_bytes = 64 * kMiB;
     options.max_pending_bytes = 256 * kMiB;
     options.max_commit_bytes = 4 * kMiB;
-    options.max_chunk_bytes = 4 * kMiB;
+    options.max_chunk_bytes = 512 * 1024;
     options.write_buffer_bytes = 64 * kMiB;
     options.max_wal_bytes = 512 * kMiB;
     options.block_cache_bytes = 16 * kMiB;
@@ -88,7 +63,7 @@ struct Store {
 AppendRequest Request(const Store& store, std::int64_t events) {
   AppendRequest request;
   request.log = store.log;
-  request.events = Events(events);
+  request.events = bench::Events(events);
   return request;
 }
 
@@ -142,7 +117,7 @@ void AppendAll(benchmark::State& state, Store& store, AppendRequest request, std
     std::unique_lock lock(flow.mutex);
     flow.changed.wait(lock, [&] { return flow.free >= free; });
   };
-  const double cpu_before = CpuMicros();
+  const double cpu_before = bench::ProcessMicros();
   for (auto _ : state) {
     wait_for(1);
     {
@@ -155,7 +130,7 @@ void AppendAll(benchmark::State& state, Store& store, AppendRequest request, std
     SettleSome(store, flow);
   }
   wait_for(under_way);
-  Report(state, static_cast<std::int64_t>(request.events.count()), cpu_before);
+  bench::Report(state, static_cast<std::int64_t>(request.events.count()), cpu_before);
   (*store.queue)->SetCommitListener({});
 }
 
@@ -170,6 +145,7 @@ BENCHMARK(Append)
     ->Args({100, 1})
     ->Args({100, 16})
     ->Args({1000, 1})
+    ->Args({1000, 2})
     ->Args({1000, 4})
     ->UseRealTime();
 
@@ -183,14 +159,14 @@ void AppendRejected(benchmark::State& state) {
                           {.stage = gateway::pipeline::DeadLetterStage::kIngest,
                            .code = "no_user_anon_id",
                            .message = {},
-                           .event = std::string(kEventBytes, 'x'),
+                           .event = bench::EventText(0),
                            .accepted_at = {},
                            .dead_at = {}});
-  const double cpu_before = CpuMicros();
+  const double cpu_before = bench::ProcessMicros();
   for (auto _ : state) {
     if (!store.queue->Append(request)) throw std::runtime_error("refused");
   }
-  Report(state, state.range(0), cpu_before);
+  bench::Report(state, state.range(0), cpu_before);
   const auto start = std::chrono::steady_clock::now();
   const auto page = (*store.queue)->ReadDeadLetters(store.log, 0, 100);
   const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
@@ -247,29 +223,5 @@ BENCHMARK(AppendNewIds)
     // The number remembered changes last: the store is filled once for each.
     ->ArgsProduct({{1, 1000}, {1, 64}, {0, 1'000'000, 10'000'000}})
     ->UseRealTime();
-
-/// The floor: groups of range(0) events in one write and one fdatasync.
-void RawAppendAndSync(benchmark::State& state) {
-  const tests::TempDir dir;
-  const std::string group = Events(state.range(0)).bytes;
-  const int file = ::open((dir / "raw").c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
-  const double cpu_before = CpuMicros();
-  std::uint64_t size = 0;
-  for (auto _ : state) {
-    const ssize_t written = ::write(file, group.data(), group.size());
-    if (written != static_cast<ssize_t>(group.size()) || ::fdatasync(file) != 0) {
-      state.SkipWithError("write failed");
-      break;
-    }
-    size += group.size();
-    if (size > 512 * kMiB) {
-      size = 0;
-      if (::ftruncate(file, 0) != 0) state.SkipWithError("truncate failed");
-    }
-  }
-  Report(state, state.range(0), cpu_before);
-  ::close(file);
-}
-BENCHMARK(RawAppendAndSync)->Arg(1)->Arg(64)->Arg(100)->Arg(1000)->UseRealTime();
 
 }  // namespace

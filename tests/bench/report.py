@@ -15,7 +15,7 @@ def machine():
             "kernel": platform.release(), "load_average": os.getloadavg()[0]}
 
 
-def _number(value):
+def number(value):
     if value >= 1000:
         return f"{value:,.0f}"
     return f"{value:.3g}" if value < 100 else f"{value:.0f}"
@@ -24,17 +24,17 @@ def _number(value):
 def _spread(values, scale=1.0):
     """Median and range."""
     scaled = [value * scale for value in values]
-    middle = _number(statistics.median(scaled))
+    middle = number(statistics.median(scaled))
     if len(scaled) == 1:
         return middle
-    return f"{middle} ({_number(min(scaled))}–{_number(max(scaled))})"
+    return f"{middle} ({number(min(scaled))}–{number(max(scaled))})"
 
 
 def _median(values, scale=1.0):
-    return _number(statistics.median(values) * scale)
+    return number(statistics.median(values) * scale)
 
 
-def _table(header, rows):
+def print_table(header, rows):
     print("| " + " | ".join(header) + " |")
     print("|---" + "|---:" * (len(header) - 1) + "|")
     for row in rows:
@@ -50,9 +50,9 @@ def _gateway(results):
             result["scenario"]["name"], _spread(r["accepted_per_second"]),
             _spread(r["delivered_per_second"]), _spread(r["cpu_us"]),
             _spread(r["p50_us"], 1e-3), _spread(r["p99_us"], 1e-3), _spread(r["p999_us"], 1e-3),
-            f"{_median(r['rss'], 1e-6)} / {_number(max(r['peak_rss']) * 1e-6)}",
+            f"{_median(r['rss'], 1e-6)} / {number(max(r['peak_rss']) * 1e-6)}",
             _median(r["written_per_byte"]), _median(r["foreign_cpu"], 100)])
-    _table(["scenario", "accepted/s", "delivered/s", "CPU µs/event", "ack p50 ms", "p99 ms",
+    print_table(["scenario", "accepted/s", "delivered/s", "CPU µs/event", "ack p50 ms", "p99 ms",
             "p99.9 ms", "RSS end/peak MB", "written/byte", "foreign CPU %"], rows)
 
 
@@ -65,20 +65,20 @@ def _baselines(results):
         bare_accepted = statistics.median(r["bare_per_second"])
         above = (statistics.median(r["p99_us"]) - append["p99_us"]) / 1000
         rows.append([
-            result["scenario"]["name"], _number(bare_accepted), _number(bare),
+            result["scenario"]["name"], number(bare_accepted), number(bare),
             f"{cpu / bare:.1f}x", f"{accepted / bare_accepted:.2f}x",
             _median(r["bare_p99_us"], 1e-3), _median(r["events_per_fsync"]),
             _median(r["fsync_mean_us"], 1e-3),
             f"{append['p50_us'] / 1000:.2f} / {append['p99_us'] / 1000:.2f}",
-            _number(append["cpu_us"]), f"{above:.2f}", _median(r["events_per_delivery"])])
-    _table(["scenario", "bare: events/s", "CPU µs/event", "CPU ratio", "rate ratio", "p99 ms",
+            number(append["cpu_us"]), f"{above:.2f}", _median(r["events_per_delivery"])])
+    print_table(["scenario", "bare: events/s", "CPU µs/event", "CPU ratio", "rate ratio", "p99 ms",
             "events/fsync", "its mean ms", "append alone: p50/p99 ms", "CPU µs/event",
             "ack p99 above it ms", "events/delivery"], rows)
 
 
 def _threads(results):
     names = sorted(set().union(*(result["threads"] for result in results)))
-    _table(["CPU µs/event by thread"] + names,
+    print_table(["CPU µs/event by thread"] + names,
            [[result["scenario"]["name"]] + [f"{result['threads'].get(name, 0):.3f}"
                                             for name in names] for result in results])
 

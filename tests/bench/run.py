@@ -19,11 +19,13 @@ import sys
 import tempfile
 import time
 
+import committer
+import outage
 import report
+import storage
 from measure import (BenchError, Process, Sample, forget_peak_rss, get_json, machine_busy_us,
                      metrics)
-
-DRAIN_SECONDS = 180
+from rig import DRAIN_SECONDS, Rig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +63,7 @@ SCENARIOS = (
     Scenario("single-20k-100-tenants", rate=20_000, tenants=100),
     Scenario("batch-100k", batch=100, connections=16, rate=100_000),
 )
+STORAGE = storage.SCENARIOS | outage.SCENARIOS | committer.SCENARIOS
 QUICK = ("single", "batch", "single-5k")
 SMOKE = (
     Scenario("single", connections=8, tenants=3, flush_interval="0s"),
@@ -69,65 +72,28 @@ SMOKE = (
 
 
 class Bench:
-    """One set of binaries, one folder for their data."""
+    """Runs the scenarios of load, each with a gateway of its own."""
 
-    def __init__(self, options, folder):
-        self.options = options
-        self.folder = folder
-        self.gateway = os.path.join(options.build, "segment-gateway")
-        self.load = os.path.join(options.build, "tests/bench/gateway-load")
-        self.bare = os.path.join(options.build, "tests/bench/bare-server")
-        for binary in (self.gateway, self.load, self.bare):
-            if not os.access(binary, os.X_OK):
-                raise BenchError(f"{binary} is missing; build it: ./dev build release")
-
-    def tool(self, *arguments):
-        done = subprocess.run([self.load, *map(str, arguments)], capture_output=True, text=True,
-                              check=False)
-        if done.returncode != 0:
-            raise BenchError(f"gateway-load {arguments[0]}: {done.stderr.strip()}")
-        return json.loads(done.stdout)
+    def __init__(self, rig):
+        self.rig = rig
+        self.options = rig.options
 
     def send(self, scenario, port, seconds, first_id=0):
-        return self.tool("send", "--port", port, "--connections", scenario.connections,
-                         "--batch", scenario.batch, "--tenants", scenario.tenants,
-                         "--rate", scenario.rate, "--seconds", seconds, "--first-id", first_id)
-
-    def write_config(self, scenario, folder, sink_port):
-        """JSON is YAML."""
-        path = os.path.join(folder, "gateway.yaml")
-        config = {
-            "ingest": {"listen": "127.0.0.1:0"},
-            "admin": {"listen": "127.0.0.1:0"},
-            "storage": {"path": os.path.join(folder, "data"), "min_free_disk": 0},
-            "segment": {"endpoints": {"sink": f"http://127.0.0.1:{sink_port}"}},
-            "delivery": {"flush_interval": scenario.flush_interval,
-                         "tenant_events_per_second": 0},
-            "log": {"format": "json"},
-            "tenants": [{"id": f"bench-{i:06}", "ingest_keys": [f"bench-ingest-{i:06}"],
-                         "segment": {"write_key": f"BenchWriteKey{i:019}", "region": "sink"}}
-                        for i in range(scenario.tenants)],
-        }
-        for setting in self.options.set:
-            key, _, value = setting.partition("=")
-            section, _, name = key.partition(".")
-            config.setdefault(section, {})[name] = value
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(config, file)
-        return path
+        return self.rig.tool("send", "--port", port, "--connections", scenario.connections,
+                             "--batch", scenario.batch, "--tenants", scenario.tenants,
+                             "--rate", scenario.rate, "--seconds", seconds, "--first-id", first_id)
 
     def run(self, scenario):
-        folder = os.path.join(self.folder, scenario.name)
+        folder = os.path.join(self.rig.folder, scenario.name)
         os.mkdir(folder)
-        sink = Process("sink", [self.load, "sink", "--latency-ms",
-                                str(self.options.sink_latency_ms)])
-        bare = Process("bare-server", [self.bare])
+        sink = self.rig.start_sink()
+        bare = Process("bare-server", [self.rig.bare])
         with open(os.path.join(folder, "gateway.log"), "wb") as log:
             gateway = None
             try:
-                config = self.write_config(scenario, folder, sink.wait_for()["port"])
-                gateway = Process("segment-gateway",
-                                  [self.gateway, "serve", "--config", config], log)
+                config = self.rig.write_config(folder, sink.wait_for()["port"], scenario.tenants,
+                                               {"delivery.flush_interval": scenario.flush_interval})
+                gateway = self.rig.start_gateway(config, log)
                 result = Run(self, scenario, gateway, sink, bare).measure(folder)
                 result["exit_code"] = gateway.stop()
                 result["complaints"] = dict(gateway.complaints())
@@ -262,7 +228,7 @@ class Run:
     def measure_append(self, folder, merged):
         """The same bytes a sync as the gateway had, without the gateway."""
         group = statistics.median(merged["events_per_fsync"])
-        done = self.bench.tool("append", "--directory", folder, "--group-bytes",
+        done = self.bench.rig.tool("append", "--directory", folder, "--group-bytes",
                                max(1, round(group * statistics.median(merged["event_bytes"]))), "--seconds",
                                min(self.options.duration, 1))
         events = done["groups"] * group
@@ -272,16 +238,18 @@ class Run:
 
 
 def parse_arguments():
-    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="./dev bench", description=__doc__, epilog=storage_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", default="build/release", help="folder of the binaries")
     parser.add_argument("--quick", action="store_true", help="three scenarios in a minute")
     parser.add_argument("--smoke", action="store_true",
                         help="seconds; only checks that every event arrives exactly once")
     parser.add_argument("--scenario", action="append", metavar="NAME",
-                        choices=[scenario.name for scenario in SCENARIOS],
+                        choices=[scenario.name for scenario in SCENARIOS] + list(STORAGE),
                         help="only this one; may be repeated: "
-                             + ", ".join(scenario.name for scenario in SCENARIOS))
+                             + ", ".join(scenario.name for scenario in SCENARIOS)
+                             + "; and those below")
     parser.add_argument("--duration", type=float, metavar="SECONDS", help="of one repetition")
     parser.add_argument("--repetitions", type=int, metavar="N")
     parser.add_argument("--json", metavar="FILE", help="every number, also of each repetition")
@@ -289,6 +257,12 @@ def parse_arguments():
                         help="how long the sink thinks before it answers")
     parser.add_argument("--set", action="append", default=[], metavar="SECTION.KEY=VALUE",
                         help="a setting of the gateway, such as storage.commit_linger=200us")
+    parser.add_argument("--backlog-gb", type=float, default=10, metavar="GB",
+                        help="size of the backlog of backlog-start (default 10)")
+    parser.add_argument("--outage-seconds", type=float, default=60, metavar="SECONDS",
+                        help="how long Segment is away in outage (default 60)")
+    parser.add_argument("--outage-rate", type=float, default=30_000, metavar="EVENTS",
+                        help="events a second in outage (default 30000)")
     parser.add_argument("--perf", metavar="FOLDER",
                         help="record each scenario's first repetition with perf")
     parser.add_argument("--keep", action="store_true", help="keep logs and configuration")
@@ -301,11 +275,29 @@ def parse_arguments():
     return options
 
 
+def storage_help():
+    lines = [f"  {name:<15} {run.__doc__}" for name, run in STORAGE.items()]
+    return "\n".join(["scenarios of storage, run only when named; some take minutes:", *lines])
+
+
 def chosen(options):
     if options.smoke:
-        return SMOKE
+        return SMOKE if not options.scenario else []
     names = options.scenario or (QUICK if options.quick else [s.name for s in SCENARIOS])
     return [scenario for scenario in SCENARIOS if scenario.name in names]
+
+
+def run_storage(rig):
+    findings = []
+    for name, run in STORAGE.items():
+        if name not in (rig.options.scenario or []):
+            continue
+        print(f"{name}: {run.__doc__}", file=sys.stderr, flush=True)
+        finding = run(rig)
+        finding.print()
+        findings.append(vars(finding))
+        shutil.rmtree(os.path.join(rig.folder, name), ignore_errors=True)
+    return findings
 
 
 def main():
@@ -316,14 +308,18 @@ def main():
     folder = tempfile.mkdtemp(prefix="bench-", dir=options.build)
     results = []
     try:
-        bench = Bench(options, folder)
+        rig = Rig(options, folder)
+        bench = Bench(rig)
         for scenario in chosen(options):
             print(f"{scenario.name}: {scenario.title}", file=sys.stderr, flush=True)
             results.append(bench.run(scenario))
+        if results:
+            report.print_tables(results, options)
+        findings = run_storage(rig)
         if options.json:
             with open(options.json, "w", encoding="utf-8") as file:
-                json.dump({"machine": report.machine(), "results": results}, file, indent=1)
-        report.print_tables(results, options)
+                json.dump({"machine": report.machine(), "results": results,
+                           "findings": findings}, file, indent=1)
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

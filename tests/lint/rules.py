@@ -208,8 +208,9 @@ def revealed_secrets(files):
                 "Reveal() outside the list in tests/lint/rules.py REVEALERS")
 
 
-# One poll with a deadline; everything else waits on what it waits for.
-POLLERS = ("tests/integration/harness.py",)
+# One poll with a deadline, and one span that is measured; everything else waits on what it
+# waits for.
+POLLERS = ("tests/integration/harness.py", "tests/bench/measure.py")
 
 
 def sleeps(files):

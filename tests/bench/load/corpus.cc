@@ -20,35 +20,67 @@ std::string Now() {
       std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now()));
 }
 
-/// One track call, of about 700 bytes in a batch and 763 alone.
-std::string Event(int i) {
-  return fmt::format(
-      R"({{"timestamp":"{}","integrations":{{}},"event":"Order Completed",)"
-      R"("type":"track","properties":{{"orderId":"o-{:06}","total":{}.95,"currency":"EUR","coupon":null,)"
-      R"("products":[{{"sku":"G-32","name":"Monopoly: 3rd Edition","price":19,"quantity":1}},)"
-      R"({{"sku":"F-32","name":"Catan","price":37.5,"quantity":2}}],"firstPurchase":false}},)"
-      R"("context":{{"library":{{"name":"@segment/analytics-node","version":"3.1.0"}},)"
-      R"("page":{{"path":"/checkout/done","referrer":"","title":"Thank you"}},"locale":"de-DE"}},)"
-      R"("userId":"user-{:08}","messageId":"{}{:012x}-2d46b3a1-9c0e-4f57-8a3b-0d9a7e5b6c{:02}",)"
-      R"("_metadata":{{"nodeVersion":"v20.11.0","jsRuntime":"node"}}}})",
-      Now(), i % 1000000, 10 + i % 90, i * 7919 % 100000000, kIdMark, 0, i % 100);
+struct Product {
+  std::string_view sku;
+  std::string_view name;
+  std::string_view price;
+};
+constexpr std::array<Product, 8> kProducts{{{"G-32", "Monopoly: 3rd Edition", "19"},
+                                            {"F-32", "Catan", "37.5"},
+                                            {"A-07", "Chair, oak, natural oil", "129"},
+                                            {"K-11", "Espresso cups, six", "24.9"},
+                                            {"T-90", "Running shoes 42", "89.95"},
+                                            {"B-15", "The Trial, paperback", "9"},
+                                            {"L-28", "Desk lamp", "45"},
+                                            {"W-54", "Wool blanket, grey", "74"}}};
+constexpr std::array<std::string_view, 4> kPaths{"/checkout/done", "/de/kasse/fertig",
+                                                 "/app/orders", "/fr/commande"};
+constexpr std::array<std::string_view, 4> kLocales{"de-DE", "en-GB", "fr-FR", "en-US"};
+
+/// Numbers without a pattern, the same in each run (splitmix64).
+std::uint64_t Mix(std::uint64_t n) {
+  n += 0x9e3779b97f4a7c15;
+  n = (n ^ (n >> 30)) * 0xbf58476d1ce4e5b9;
+  n = (n ^ (n >> 27)) * 0x94d049bb133111eb;
+  return n ^ (n >> 31);
 }
 
 std::string Body(int events, int seed) {
   if (events == 0) {
-    std::string event = Event(seed);
+    std::string event = EventText(static_cast<std::uint64_t>(seed));
     event.pop_back();
     return event + fmt::format(R"(,"sentAt":"{}"}})", kNoTime);
   }
   std::string body = R"({"batch":[)";
   for (int i = 0; i < events; ++i) {
     if (i > 0) body += ',';
-    body += Event(seed * 1000 + i);
+    body += EventText(static_cast<std::uint64_t>(seed) * 1000 + static_cast<std::uint64_t>(i));
   }
   return body + fmt::format(R"(],"sentAt":"{}"}})", kNoTime);
 }
 
 }  // namespace
+
+std::string EventText(std::uint64_t seed) {
+  const std::uint64_t mixed = Mix(seed);
+  const std::uint64_t uuid = Mix(mixed);
+  const Product& first = kProducts[mixed % 8];
+  const Product& second = kProducts[mixed / 8 % 8];
+  return fmt::format(
+      R"({{"timestamp":"{}","integrations":{{}},"event":"Order Completed",)"
+      R"("type":"track","properties":{{"orderId":"o-{:06}","total":{}.95,"currency":"EUR","coupon":null,)"
+      R"("products":[{{"sku":"{}","name":"{}","price":{},"quantity":1}},)"
+      R"({{"sku":"{}","name":"{}","price":{},"quantity":{}}}],"firstPurchase":{}}},)"
+      R"("context":{{"library":{{"name":"@segment/analytics-node","version":"3.1.0"}},)"
+      R"("page":{{"path":"{}","referrer":"","title":"Thank you"}},"locale":"{}"}},)"
+      R"("userId":"user-{:08}","messageId":"{}{:012x}-{:08x}-{:04x}-4{:03x}-8{:03x}-{:012x}",)"
+      R"("_metadata":{{"nodeVersion":"v20.11.0","jsRuntime":"node"}}}})",
+      Now(), mixed % 1'000'000, 10 + mixed / 64 % 90, first.sku, first.name, first.price,
+      second.sku, second.name, second.price, 1 + mixed / 512 % 4, mixed / 2048 % 2 == 0,
+      kPaths[mixed / 4096 % 4], kLocales[mixed / 16384 % 4], mixed / 65536 % 100'000'000, kIdMark,
+      0, uuid & 0xffffffff, uuid >> 32 & 0xffff, uuid >> 48 & 0xfff, uuid >> 52 & 0xfff,
+      Mix(uuid) & 0xffffffffffff);
+}
 
 RequestTemplate::RequestTemplate(int events, int seed) {
   const std::string body = Body(events, seed);

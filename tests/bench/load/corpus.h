@@ -15,6 +15,11 @@ namespace bench {
 constexpr char kIdMark = '~';
 constexpr std::size_t kIdDigits = 12;
 
+/// One track call as Segment's Node library puts it into a batch, of about 700 bytes; `seed`
+/// varies the values in it, so that a thousand of them compress as those of a shop would.
+/// Its id has the number 0.
+std::string EventText(std::uint64_t seed);
+
 /// One keep-alive request of track events as a Node service sends them, built once; what
 /// differs from request to request is written in place. Not thread-safe.
 class RequestTemplate {

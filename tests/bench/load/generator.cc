@@ -49,7 +49,9 @@ class Generator {
                       : static_cast<double>(kSecond) * static_cast<double>(events_per_request_) /
                             options.events_per_second),
         epoll_(epoll_create1(EPOLL_CLOEXEC)) {
-    for (std::uint32_t i = 0; i < options.tenants; ++i) authorizations_.push_back(Authorization(i));
+    for (std::uint32_t i = 0; i < options.tenants; ++i) {
+      authorizations_.push_back(Authorization(options.first_tenant + i));
+    }
     connections_.reserve(static_cast<std::size_t>(options.connections));
     for (int i = 0; i < options.connections; ++i) {
       connections_.push_back({.socket = ConnectTo(options.port),
@@ -88,6 +90,10 @@ class Generator {
     return start_ + static_cast<std::int64_t>(interval_ * static_cast<double>(request));
   }
 
+  bool SentAll() const {
+    return options_.max_events > 0 && result_.events_sent >= options_.max_events;
+  }
+
   /// Gives idle connections the requests that are due. Returns the nanoseconds until the
   /// next one, or -1 when an answer has to come first.
   std::int64_t SendWhatIsDue() {
@@ -95,7 +101,7 @@ class Generator {
       const std::int64_t now = NowNanos();
       const bool open_loop = interval_ > 0;
       const std::int64_t due = open_loop ? DueOf(requests_) : now;
-      if (due >= end_) return -1;
+      if (due >= end_ || SentAll()) return -1;
       if (due > now) return due - now;
       if (open_loop) result_.lateness.Record(now - due);
       Connection& connection = connections_[idle_.front()];

@@ -13,8 +13,10 @@ struct LoadOptions {
   int connections = 0;
   int batch = 0;  ///< Events a request; 0 is a single call.
   std::uint32_t tenants = 1;
-  double events_per_second = 0;  ///< Open loop; 0 is the closed loop.
+  std::uint32_t first_tenant = 0;  ///< Number of the first of them.
+  double events_per_second = 0;    ///< Open loop; 0 is the closed loop.
   double seconds = 0;
+  std::uint64_t max_events = 0;  ///< Ends after so many, full requests; 0 is no limit.
   std::uint64_t first_id = 0;
 };
 

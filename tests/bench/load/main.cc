@@ -62,8 +62,10 @@ int Main(int argc, char** argv) {
                           .connections = 64,
                           .batch = 0,
                           .tenants = 1,
+                          .first_tenant = 0,
                           .events_per_second = 0,
                           .seconds = 5,
+                          .max_events = 0,
                           .first_id = 0};
   bool human = false;
   CLI::App* send = app.add_subcommand("send", "Send track events to 127.0.0.1");
@@ -73,8 +75,10 @@ int Main(int argc, char** argv) {
       ->check(CLI::Range(0, 600));
   send->add_option("--tenants", load.tenants, "Ingest keys bench-ingest-000000 and on")
       ->check(CLI::Range(1, 1000000));
+  send->add_option("--first-tenant", load.first_tenant, "Number of the first of these keys");
   send->add_option("--rate", load.events_per_second, "Open loop, events a second; 0: closed loop");
   send->add_option("--seconds", load.seconds);
+  send->add_option("--events", load.max_events, "End after so many; 0: only by time");
   send->add_option("--first-id", load.first_id, "Number of the first event");
   send->add_flag("--human", human, "A table instead of JSON");
 

@@ -176,7 +176,9 @@ class Sink {
                  std::string_view body) {
     const std::int64_t now = NowNanos();
     if (head.starts_with("POST ")) {
+      if (refuse_status_ != 0) return Write(peer, JsonAnswer(refuse_status_, "{}"));
       tally_.CountBody(body);
+      if (holding_) return unanswered_.push_back(token);
       if (latency_ == 0) return Write(peer, success_);
       answers_.push_back({.until = now + latency_, .token = token, .distinct = 0});
       return;
@@ -188,6 +190,16 @@ class Sink {
                         .token = token,
                         .distinct = QueryNumber(target, "distinct=")});
       return;
+    }
+    if (target.starts_with("GET /refuse")) {
+      refuse_status_ = static_cast<int>(QueryNumber(target, "status="));
+    } else if (target.starts_with("GET /hold")) {
+      holding_ = QueryNumber(target, "on=") != 0;
+      if (!holding_) {
+        for (const std::uint64_t waiting : std::exchange(unanswered_, {})) {
+          WriteTo(waiting, success_);
+        }
+      }
     }
     Write(peer, JsonAnswer(200, tally_.Json()));
   }
@@ -225,6 +237,9 @@ class Sink {
   Descriptor listener_;
   Descriptor epoll_;
   std::uint64_t next_token_ = kListener + 1;
+  int refuse_status_ = 0;  ///< 0 takes what comes.
+  bool holding_ = false;
+  std::vector<std::uint64_t> unanswered_;  ///< Batches that were taken while holding.
   std::unordered_map<std::uint64_t, Peer> peers_;
   std::deque<Held> answers_;  ///< In the order of their times: all wait as long.
   std::vector<Held> waits_;

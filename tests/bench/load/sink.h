@@ -13,7 +13,9 @@ struct SinkOptions {
 /// A stand-in for Segment that costs next to nothing: takes POST of any path, tells the
 /// benchmark's events apart by their ids, answers 200. `GET /count` says what it got;
 /// `GET /wait?distinct=N&timeout_ms=T` says so once N different events are there or the time
-/// is over. Runs until the process is ended.
+/// is over. `GET /refuse?status=503` answers that to every batch, uncounted, until
+/// `GET /refuse?status=0`; `GET /hold?on=1` answers none until `GET /hold?on=0`. Runs until the
+/// process is ended.
 [[noreturn]] void RunSink(const SinkOptions& options);
 
 }  // namespace bench
