@@ -185,8 +185,13 @@ class Application {
   }
 
   Status BuildTenants() {
+    std::vector<control::TenantSpec> specs = ToTenantSpecs(config_);
+    std::vector<std::string_view> ids;
+    ids.reserve(specs.size());
+    for (const control::TenantSpec& spec : specs) ids.push_back(spec.id);
+    if (Status opened = queue_->OpenLogs(ids); !opened) return opened;
     auto snapshot =
-        control::BuildSnapshot(ToTenantSpecs(config_), ToServiceKeys(config_),
+        control::BuildSnapshot(std::move(specs), ToServiceKeys(config_),
                                [this](std::string_view id) -> common::Result<pipeline::LogId> {
                                  auto state = queue_->OpenLog(id);
                                  if (!state) return tl::unexpected(state.error());

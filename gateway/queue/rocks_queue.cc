@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/queue/rocks_queue.h"
 
+#include <map>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -195,23 +196,35 @@ void RocksQueue::Stop() {
 }
 
 Result<LogState> RocksQueue::OpenLog(std::string_view tenant_id) {
-  const std::scoped_lock lock(impl_->open_log_mutex);
-  if (const auto known = impl_->table.FindTenant(tenant_id)) return *impl_->table.State(*known);
-  if (!impl_->health.ok()) {
-    return Fail(ErrorCode::kIo, impl_->health.Get().reason);
+  if (Status opened = OpenLogs(std::span(&tenant_id, 1)); !opened) {
+    return tl::unexpected(std::move(opened.error()));
   }
-  // A number whose write fails is not tried again: it may have reached the log file.
-  const LogId id = impl_->table.TakeNextId();
+  return *impl_->table.State(*impl_->table.FindTenant(tenant_id));
+}
+
+Status RocksQueue::OpenLogs(std::span<const std::string_view> tenant_ids) {
+  const std::scoped_lock lock(impl_->open_log_mutex);
+  std::map<std::string_view, LogId> added;
+  for (const std::string_view tenant_id : tenant_ids) {
+    // A number whose write fails is not tried again: it may have reached the log file.
+    if (!impl_->table.FindTenant(tenant_id) && !added.contains(tenant_id)) {
+      added.emplace(tenant_id, impl_->table.TakeNextId());
+    }
+  }
+  if (added.empty()) return common::Ok();
+  if (!impl_->health.ok()) return Fail(ErrorCode::kIo, impl_->health.Get().reason);
   rocksdb::WriteBatch batch;
-  PutLog(*impl_->store, id, tenant_id, batch);
+  for (const auto& [tenant_id, id] : added) PutLog(*impl_->store, id, tenant_id, batch);
   const rocksdb::Status written = impl_->store->Write(batch, true);
   if (!written.ok()) {
     common::Error error = ToError(written, "register a tenant's log");
     impl_->health.ReportFailure(error.message, false);
     return tl::unexpected(std::move(error));
   }
-  impl_->table.Add(id, std::string(tenant_id), LogPosition{});
-  return *impl_->table.State(id);
+  for (const auto& [tenant_id, id] : added) {
+    impl_->table.Add(id, std::string(tenant_id), LogPosition{});
+  }
+  return common::Ok();
 }
 
 void RocksQueue::Append(pipeline::AppendRequest request, AppendDone done) {

@@ -43,6 +43,22 @@ TEST_F(RocksQueueTest, GroupCommitMakesOneRecordOfOneLog) {
   EXPECT_EQ(Metric("queue_fsync_seconds"), 1);
 }
 
+TEST_F(RocksQueueTest, ManyLogsAreOpenedAtOnceAndOnlyOnce) {
+  std::vector<pipeline::LogId> logs;
+  for (int opening = 0; opening < 2; ++opening) {
+    auto queue = Open();
+    const auto known = (*queue)->OpenLog("b")->log;
+    const std::vector<std::string_view> tenants{"a", "b", "c", "a"};
+    ASSERT_TRUE((*queue)->OpenLogs(tenants));
+    EXPECT_EQ((*queue)->OpenLog("b")->log, known);
+    std::vector<pipeline::LogId> now;
+    for (const pipeline::LogState& log : (*queue)->Logs()) now.push_back(log.log);
+    EXPECT_EQ(now.size(), 3U);
+    if (opening == 0) logs = now;
+    EXPECT_EQ(now, logs) << "after a restart they are the same";
+  }
+}
+
 TEST_F(RocksQueueTest, CountsWhatTheStoreWrites) {
   auto queue = Open(WithoutHotTail());
   const auto log = (*queue)->OpenLog("a")->log;
