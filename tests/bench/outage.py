@@ -11,8 +11,6 @@ from measure import Sample, let_pass
 from rig import Life
 from storage import disk_usage
 
-LOG_WRITTEN = 'queue_written_bytes_total{file="log"}'
-TABLES_WRITTEN = 'queue_written_bytes_total{file="table"}'
 SETTLED_EVENTS = 100_000    # So little waiting is a batch or two of each tenant.
 
 
@@ -24,17 +22,23 @@ class Phase:
         self.name = name
         self.load = load | {"seconds": turn_seconds}
         self.turns = []
+        self.appends = []
         self.bytes = self.events = 0
         self.begin_written = self.written()
 
     def written(self):
         counted = self.life.metrics()
-        return {"kernel": Sample(self.life.pid).written, "log": counted[LOG_WRITTEN],
-                "tables": counted[TABLES_WRITTEN], "stalls": counted["queue_write_stalls_total"],
+        return {"kernel": Sample(self.life.pid).written,
+                "log": counted["queue_log_written_bytes_total"],
+                "tables": counted["queue_tables_written_bytes_total"],
+                "stalls": counted["queue_write_stalls_total"],
                 "misses": counted["queue_hot_tail_misses_total"]}
 
     def turn(self):
         sent = self.life.send(**self.load)
+        self.appends.append(self.life.rig.tool(
+            "append", "--directory", self.life.folder, "--seconds", self.load["seconds"] / 8,
+            "--group-bytes", round(self.load["batch"] * sent["event_bytes"])))
         self.turns.append(sent)
         self.events += sent["events_accepted"]
         self.bytes += sent["events_accepted"] * sent["event_bytes"]
@@ -48,6 +52,10 @@ class Phase:
         """Median of the turns and the worst of them, ms."""
         values = [turn["latency_us"][key] / 1000 for turn in self.turns]
         return statistics.median(values), max(values)
+
+    def append_p99(self):
+        """That of the same bytes appended to a file, behind each turn: what the disk does."""
+        return statistics.median(append["sync_us"]["p99"] for append in self.appends) / 1000
 
     @property
     def seconds(self):
@@ -119,11 +127,13 @@ def outage(rig):
                       f"{away.seconds:.0f} s, caught up after {drain_seconds:.0f} s")
     finding.table(
         ["phase", "accepted MB", "written/byte (kernel)", "log files/byte", "tables/byte",
-         "reads of disk", "stalls", "ack p50 ms", "p99 ms (worst turn)", "p99.9 ms (worst turn)"],
+         "reads of disk", "stalls", "ack p50 ms", "p99 ms (worst turn)", "p99.9 ms (worst turn)",
+         "bare append p99 ms"],
         [[p.name, mb(p.bytes), *(f"{p.grown[key] / p.bytes:.2f}"
                                  for key in ("kernel", "log", "tables")),
           number(p.grown["misses"]), number(p.grown["stalls"]), f"{p.latency('p50')[0]:.2f}",
-          *("{:.2f} ({:.2f})".format(*p.latency(key)) for key in ("p99", "p999"))]
+          *("{:.2f} ({:.2f})".format(*p.latency(key)) for key in ("p99", "p999")),
+          f"{p.append_p99():.2f}"]
          for p in phases])
     finding.table(["disk", "log files MB", "tables MB", "all MB"],
                   [[when, mb(size.get("log", 0)), mb(size.get("sst", 0)),
@@ -139,6 +149,10 @@ def outage(rig):
                        phase.latency("p99")[0] / calm.latency("p99")[0], at_most=2)
     finding.target("tables left after the drain, MB", sizes["calm again"].get("sst", 0) / 1e6,
                    at_most=max(64, 2 * sizes["before"].get("sst", 0) / 1e6))
+    finding.note("the bare append's p99, away and back to calm: "
+                 f"{away.append_p99() / calm.append_p99():.2f} and "
+                 f"{back.append_p99() / calm.append_p99():.2f}; where it is far from 1, the disk "
+                 "had other work")
     for what, times in complaints.items():
         finding.note(f"the gateway logged {what} {times} times")
     return finding

@@ -83,9 +83,9 @@ def memory_budget(rig, config, tenants):
 def backlog_memory(rig):
     """a backlog of 20 x the memory budget, filled, killed and drained: peak RSS against it"""
     tenants = 8
-    settings = {"storage.hot_tail": "16MiB", "storage.write_buffer": "8MiB",
-                "storage.block_cache": "8MiB", "storage.max_queued_bytes": "8MiB",
-                "storage.max_wal": "64MiB", "ingest.max_in_flight_bytes": "8MiB",
+    settings = {"storage.hot_tail": "32MiB", "storage.write_buffer": "16MiB",
+                "storage.block_cache": "16MiB", "storage.max_queued_bytes": "16MiB",
+                "storage.max_wal": "64MiB", "ingest.max_in_flight_bytes": "16MiB",
                 "delivery.retry.max": "2s"}
     with Life(rig, "backlog-memory", tenants, settings) as life:
         budget = memory_budget(rig, life.config, tenants)
