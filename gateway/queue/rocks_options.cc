@@ -120,6 +120,8 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
   db.allow_concurrent_memtable_write = false;
   db.enable_write_thread_adaptive_yield = false;
   db.max_background_jobs = 2;
+  // Else a table goes to the disk at once when it is done, and commits wait behind it.
+  db.bytes_per_sync = kMiB;
   db.max_open_files = -1;  // Opening a table again costs more than its descriptor.
   // The committer resumes, after it has cut off the failed write. RocksDB's own attempts, in a
   // thread of theirs, would come before that, and can leave a store that never closes.
