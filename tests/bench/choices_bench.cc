@@ -229,11 +229,6 @@ void Blobs(rocksdb::DBOptions& /*db*/, rocksdb::ColumnFamilyOptions& queue) {
 void FlushEachMemtable(rocksdb::DBOptions& /*db*/, rocksdb::ColumnFamilyOptions& queue) {
   queue.min_write_buffer_number_to_merge = 1;
 }
-Tune SlowTo(std::uint64_t mib) {
-  return [mib](rocksdb::DBOptions& db, rocksdb::ColumnFamilyOptions& /*queue*/) {
-    db.delayed_write_rate = mib * kMiB;
-  };
-}
 
 #define CHOICE(name, change, tune) \
   BENCHMARK_CAPTURE(Outage, name, change, tune)->Iterations(1)->Unit(benchmark::kSecond)
@@ -248,8 +243,6 @@ CHOICE(memtables_of_128, Memtable(128), Untuned);
 CHOICE(log_of_128, LogLimit(128), Untuned);
 CHOICE(log_of_2048, LogLimit(2048), Untuned);
 CHOICE(each_memtable_flushed, Same, FlushEachMemtable);
-CHOICE(slowed_to_16, Same, SlowTo(16));
-CHOICE(slowed_to_256, Same, SlowTo(256));
 #undef CHOICE
 
 }  // namespace

@@ -11,7 +11,14 @@ from measure import Sample, let_pass
 from rig import Life
 from storage import disk_usage
 
+TENANTS = 10
 SETTLED_EVENTS = 100_000    # So little waiting is a batch or two of each tenant.
+# Of the rate of the load: Segment limits a workspace, so a drain takes time and leaves CPU.
+DRAIN_RATE = 2.5
+
+
+def event_rate(options):
+    return 5_000 if options.smoke else options.outage_rate
 
 
 class Phase:
@@ -76,8 +83,7 @@ def wait_for_quiet(life, seconds):
 
 def run_phases(life, options):
     smoke = options.smoke
-    load = {"tenants": 10, "connections": 16, "batch": 100,
-            "rate": 5_000 if smoke else options.outage_rate}
+    load = {"tenants": TENANTS, "connections": 16, "batch": 100, "rate": event_rate(options)}
     turn = 0.3 if smoke else 4
     life.start()
     life.send(**load, seconds=turn)
@@ -117,8 +123,9 @@ def run_phases(life, options):
 
 def outage(rig):
     """a scaled-down outage of Segment under steady load: bytes written, disk space, ack p99"""
-    settings = {"delivery.retry.max": "5s"}
-    with Life(rig, "outage", 10, settings) as life:
+    settings = {"delivery.retry.max": "5s", "delivery.tenant_events_per_second":
+                round(DRAIN_RATE * event_rate(rig.options) / TENANTS)}
+    with Life(rig, "outage", TENANTS, settings) as life:
         phases, sizes, drain_seconds = run_phases(life, rig.options)
         complaints = life.process.complaints()
         life.stop()
