@@ -19,8 +19,8 @@
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/rocks_store.h"
 #include "gateway/queue/store_backup.h"
-#include "gateway/queue/store_files.h"
 #include "gateway/queue/store_counters.h"
+#include "gateway/queue/store_files.h"
 #include "gateway/queue/stored_records.h"
 #include "gateway/queue/tail_ledger.h"
 

@@ -44,6 +44,8 @@ def disk_usage(path):
 def forget_pages(path):
     """Has the kernel drop what it keeps in memory of these files, as after a reboot."""
     for entry in os.scandir(path):
+        if not entry.is_file():
+            continue
         descriptor = os.open(entry.path, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import signal
+import select
 import socket
 import subprocess
 import threading
@@ -220,6 +221,10 @@ class Raw:
 
     def send(self, data):
         self._socket.sendall(data)
+
+    def heard(self):
+        """Whether something came that nobody has read yet, the end included."""
+        return bool(self._buffer or select.select([self._socket], [], [], 0)[0])
 
     def answer(self):
         """The next answer as (status, body); (0, b"") when the peer closed instead."""

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stores that earlier releases wrote are opened, and everything in them is there. The directories in
-// tests/golden stay as they are, for every later release; a release that changes what a store
+// Stores that earlier releases wrote are opened, and everything in them is there. The directories
+// in tests/golden stay as they are, for every later release; a release that changes what a store
 // holds adds one: GW_UPDATE_GOLDEN=1 makes it where it is missing.
 #include <gtest/gtest.h>
 
