@@ -41,10 +41,11 @@ rocksdb::ColumnFamilyOptions MakeQueueFamily(const Options& options,
   // memtables that flush together give it twice the time.
   family.min_write_buffer_number_to_merge = std::min(2, options.write_buffer_count - 1);
   family.compression = rocksdb::kLZ4Compression;
-  // Tables that are mostly tombstones are compacted early: an outage that drains leaves
-  // only those, and a scan must not wade through them.
+  // Tables with many tombstones in a row are compacted early: an outage that drains leaves those,
+  // and their space should come back. Not by their share: in steady state each table has more
+  // tombstones than records, and to compact each of them costs more than it gives.
   family.table_properties_collector_factories.push_back(
-      rocksdb::NewCompactOnDeletionCollectorFactory(1024, 512, 0.5));
+      rocksdb::NewCompactOnDeletionCollectorFactory(1024, 512));
   family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(MakeTableOptions(cache)));
   return family;
 }

@@ -26,6 +26,7 @@ namespace {
 
 using gateway::pipeline::AppendRequest;
 using gateway::pipeline::Committed;
+using gateway::pipeline::Cursor;
 using gateway::pipeline::Dedupe;
 using gateway::pipeline::EventId;
 using gateway::pipeline::LogId;
@@ -67,27 +68,31 @@ AppendRequest Request(const Store& store, std::int64_t events) {
   return request;
 }
 
-/// How many requests may be under way, and the commits that wait to be settled.
+/// How many requests may be under way, and what is not settled yet.
 struct Flow {
   std::mutex mutex;
   std::condition_variable changed;
   std::int64_t free = 0;
-  std::vector<Seq> chunks;
-  Seq tail = 0;
+  int commits = 0;  ///< Not settled.
+  Cursor settled;
 };
 
-/// Settles everything after each sixteenth commit, as delivery in steady state does.
+/// Reads what is there, and settles all of it, after each sixteenth commit: as delivery does in
+/// steady state.
 void SettleSome(Store& store, Flow& flow) {
-  gateway::pipeline::Settlement settlement;
   {
     const std::scoped_lock lock(flow.mutex);
-    if (flow.chunks.size() <= 16) return;
-    settlement.log = store.log;
-    settlement.cursor = {.chunk = flow.tail, .index = 0};
-    // The last one is the tail itself, where the next chunk will begin.
-    settlement.finished_chunks.assign(flow.chunks.begin(), flow.chunks.end() - 1);
-    flow.chunks = {flow.tail};
+    if (flow.commits < 16) return;
+    flow.commits = 0;
   }
+  const auto batch = store.queue->Read(
+      {.log = store.log, .from = flow.settled, .max_events = 1 << 30, .max_bytes = 1 << 30});
+  if (!batch || batch->slices.empty()) throw std::runtime_error("cannot read what was appended");
+  gateway::pipeline::Settlement settlement;
+  settlement.log = store.log;
+  for (const auto& slice : batch->slices) settlement.finished_chunks.push_back(slice.chunk->first);
+  flow.settled = {.chunk = batch->slices.back().end(), .index = 0};
+  settlement.cursor = flow.settled;
   (*store.queue)->Settle(std::move(settlement), [](const common::Status& status) {
     if (!status) throw std::runtime_error(status.error().message);
   });
@@ -100,12 +105,10 @@ void AppendAll(benchmark::State& state, Store& store, AppendRequest request, std
                BeforeEach before_each) {
   Flow flow;
   flow.free = under_way;
-  flow.tail = (*store.queue)->State(store.log)->tail;
-  flow.chunks = {flow.tail};
-  (*store.queue)->SetCommitListener([&](const std::vector<Committed>& committed) {
+  flow.settled = (*store.queue)->State(store.log)->cursor;
+  (*store.queue)->SetCommitListener([&](const std::vector<Committed>&) {
     const std::scoped_lock lock(flow.mutex);
-    flow.tail = committed.front().tail;
-    flow.chunks.push_back(flow.tail);
+    ++flow.commits;
   });
   const auto done = [&](const common::Status& status) {
     if (!status) throw std::runtime_error(status.error().message);
