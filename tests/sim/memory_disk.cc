@@ -214,6 +214,9 @@ void MemoryDisk::KeepWhatWasSyncedLocked(MemoryDisk& survivor) {
     const std::size_t synced = std::min(inode->synced, inode->data.size());
     auto copy = std::make_shared<Inode>();
     copy->data = inode->data.substr(0, synced + UpTo(inode->data.size() - synced));
+    if (copy->data.size() == inode->data.size()) {
+      copy->data += inode->cut_off.substr(0, UpTo(inode->cut_off.size()));
+    }
     copy->synced = copy->data.size();
     survivor.names_[name] = std::move(copy);
   }
@@ -264,6 +267,7 @@ IOStatus MemoryDisk::Append(Inode& inode, const std::string& name, const Slice& 
   });
   inode.data.resize(before);
   inode.data.append(data.data(), failed ? part : data.size());
+  inode.cut_off.clear();
   return failed ? *failed : IOStatus::OK();
 }
 
@@ -274,6 +278,7 @@ IOStatus MemoryDisk::Sync(Inode& inode, const std::string& name) {
   CountLocked();
   if (failed) return *failed;
   inode.synced = inode.data.size();
+  inode.cut_off.clear();
   return IOStatus::OK();
 }
 
@@ -291,6 +296,7 @@ IOStatus MemoryDisk::Read(const Inode& inode, const std::string& name, std::uint
 
 void MemoryDisk::Resize(Inode& inode, std::size_t size) {
   const std::scoped_lock lock(mutex_);
+  if (size < inode.data.size()) inode.cut_off = inode.data.substr(size) + inode.cut_off;
   inode.data.resize(size);
   inode.synced = std::min(inode.synced, size);
 }

@@ -123,6 +123,8 @@ class MemoryDisk final : public rocksdb::FileSystem {
   struct Inode {
     std::string data;
     std::size_t synced = 0;
+    /// What a truncation took away, which the disk may still have behind `data` until a sync.
+    std::string cut_off;
   };
   using Names = std::map<std::string, std::shared_ptr<Inode>>;
   rocksdb::IOStatus Append(Inode& inode, const std::string& name, const rocksdb::Slice& data);
