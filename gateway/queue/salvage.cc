@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "common/log.h"
+#include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/damaged_table.h"
 #include "gateway/queue/log_registry.h"
+#include "gateway/queue/raw_table.h"
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/store_files.h"
@@ -99,10 +101,8 @@ class Salvage {
       const std::string file = PathIn(path_, name);
       const Result<DamagedTable> table = DamagedTable::Open(env_, file);
       if (!table) {
-        if (meta) {
-          common::log::Error("queue_unreadable_table", "nothing in a damaged table can be read",
-                             {{"file", file}, {"error", table.error().message}});
-        }
+        if (meta) continue;
+        if (Status put = PutBackRawTable(name, table.error().message); !put) return put;
         continue;
       }
       if ((table->family() == FamilyName(Family::kMeta)) != meta) continue;
@@ -135,6 +135,45 @@ class Salvage {
                           {"rows", rows},
                           {"rows_and_deletions_before", table.entries()}});
     return put;
+  }
+
+  /// Of a table that RocksDB cannot open at all.
+  Status PutBackRawTable(const std::string& name, const std::string& error) {
+    const std::string file = PathIn(path_, name);
+    std::string bytes;
+    const rocksdb::Status read = rocksdb::ReadFileToString(env_, file, &bytes);
+    const std::string family = ParseSalvageName(name).family;
+    std::uint64_t rows = 0;
+    Status put = common::Ok();
+    ForEachRawRow(bytes, [&](std::string_view key, std::string_view value) {
+      const std::optional<Family> kind = KindOfRow(family, key, value);
+      if (!put || !kind || !IsWanted(*kind, key, value)) return;
+      ++rows;
+      batch_.Put(store_.family(*kind), key, value);
+      if (batch_.GetDataSize() >= kBatchBytes) put = Write(false);
+    });
+    common::log::Error("queue_salvaged_table",
+                       "a damaged table cannot be opened; its blocks were searched",
+                       {{"file", file},
+                        {"family", family},
+                        {"rows", rows},
+                        {"error", read.ok() ? error : read.ToString()}});
+    return put;
+  }
+
+  /// What a row is that was found by searching; nothing when it does not prove to be a record.
+  static std::optional<Family> KindOfRow(std::string_view family, std::string_view key,
+                                         std::string_view value) {
+    const std::optional<EntryKey> entry = DecodeEntryKey(key);
+    if (!entry) return std::nullopt;
+    for (const Family letters : {Family::kDead, Family::kRejected}) {
+      if (family != FamilyName(letters)) continue;
+      const auto letter = DecodeDeadLetter(value);
+      return letter && !letter->code.empty() ? std::optional(letters) : std::nullopt;
+    }
+    // Its checksum has the key in it.
+    if (DecodeChunk(entry->log, entry->number, std::string(value))) return Family::kQueue;
+    return std::nullopt;
   }
 
   /// Not superseded by what the store has, and not settled.
@@ -259,7 +298,7 @@ class Salvage {
   Status TakeMarksAway() {
     // What was written without a sync lies before the last write, which had one.
     for (const std::string& name : tables_) {
-      const std::string kept = std::string(kDamagedPrefix) + name.substr(kSalvagePrefix.size());
+      const std::string kept = std::string(kDamagedPrefix) + ParseSalvageName(name).table;
       if (Status moved = Try(env_->RenameFile(PathIn(path_, name), PathIn(path_, kept))); !moved) {
         return moved;
       }

@@ -81,6 +81,19 @@ bool IsLogFile(std::string_view name) { return IsNumbered(name, ".log"); }
 
 bool IsTableFile(std::string_view name) { return IsNumbered(name, ".sst"); }
 
+std::string SalvageName(std::string_view family, std::string_view table) {
+  std::string name(kSalvagePrefix);
+  if (!family.empty()) name.append(family).append("-");
+  return name.append(table);
+}
+
+SalvagedTable ParseSalvageName(std::string_view name) {
+  name.remove_prefix(kSalvagePrefix.size());
+  const std::size_t dash = name.rfind('-');
+  if (dash == std::string_view::npos) return {.family = {}, .table = std::string(name)};
+  return {.family = std::string(name.substr(0, dash)), .table = std::string(name.substr(dash + 1))};
+}
+
 bool LacksList(rocksdb::Env* env, const std::string& path) {
   if (env->FileExists(PathIn(path, "CURRENT")).ok()) return false;
   std::vector<std::string> names;

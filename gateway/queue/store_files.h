@@ -21,7 +21,7 @@ namespace gateway::queue {
 inline constexpr std::string_view kCheckTables = "check-tables";
 /// There while cursors may have been lost with a table.
 inline constexpr std::string_view kCheckCursors = "check-cursors";
-/// Before the number of a table that was taken out and whose rows are still to be put back.
+/// Before the name of a table that was taken out and whose rows are still to be put back.
 inline constexpr std::string_view kSalvagePrefix = "salvage-";
 /// Before the name of a file that is kept as it was found.
 inline constexpr std::string_view kDamagedPrefix = "damaged-";
@@ -35,6 +35,15 @@ bool IsTableFile(std::string_view name);
 /// Whether there are log files or tables, but not what says which of them are used: RocksDB would
 /// take this for an empty directory.
 bool LacksList(rocksdb::Env* env, const std::string& path);
+
+/// The name under which a table is set aside, with its family, where that is known; and both
+/// again out of it.
+std::string SalvageName(std::string_view family, std::string_view table);
+struct SalvagedTable {
+  std::string family;  ///< Empty when it was not known.
+  std::string table;
+};
+SalvagedTable ParseSalvageName(std::string_view name);
 
 /// Makes the directory when its parent is there and sees whether it can be written; fails with
 /// what to do.

@@ -73,7 +73,7 @@ class TableCheck {
       if (Status marked = Try(Mark(env_, options_.path, kCheckCursors)); !marked) return marked;
     }
     if (!env_->FileExists(file).ok()) return common::Ok();
-    const std::string aside = PathIn(options_.path, std::string(kSalvagePrefix) + name);
+    const std::string aside = PathIn(options_.path, SalvageName(family, name));
     if (Status moved = Try(env_->RenameFile(file, aside)); !moved) return moved;
     return Try(SyncDirectory(env_, options_.path));
   }
