@@ -117,19 +117,21 @@ std::optional<std::string> DamagedTable::SkipUnreadable(std::string_view from) c
   return good;
 }
 
-Status DamagedTable::ForEachRow(
+Result<bool> DamagedTable::ForEachRow(
     const std::function<Status(std::string_view, std::string_view)>& visit) const {
   std::string from;
-  while (true) {
+  for (bool whole = true;; whole = false) {
     const std::unique_ptr<rocksdb::Iterator> it = Seek(from);
     for (; it->Valid(); it->Next()) {
       from = it->key().ToString();
-      if (Status visited = visit(from, it->value().ToStringView()); !visited) return visited;
+      if (Status visited = visit(from, it->value().ToStringView()); !visited) {
+        return tl::unexpected(std::move(visited.error()));
+      }
       from += '\0';  // The next key that there could be.
     }
-    if (it->status().ok()) return common::Ok();
+    if (it->status().ok()) return whole;
     std::optional<std::string> next = SkipUnreadable(from);
-    if (!next) return common::Ok();
+    if (!next) return false;
     from = std::move(*next);
   }
 }

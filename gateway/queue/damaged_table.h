@@ -35,8 +35,9 @@ class DamagedTable {
   std::uint64_t entries() const { return entries_; }
 
   /// Calls `visit` for each row that can be read, in the order of keys, until one call fails.
-  /// Rows that are deleted in the same file are not among them.
-  common::Status ForEachRow(
+  /// Rows that are deleted in the same file are not among them. Returns whether all could be
+  /// read.
+  common::Result<bool> ForEachRow(
       const std::function<common::Status(std::string_view key, std::string_view value)>& visit)
       const;
 

@@ -157,16 +157,28 @@ std::uint64_t BytesOfWritesUpTo(std::uint64_t sequence, std::string_view log_fil
   return sound;
 }
 
-std::optional<std::string> WithoutDamage(std::string_view log_file, bool later_writes) {
-  bool writes_behind = false;
+std::optional<std::string> WithoutDamage(std::string_view log_file, bool later_writes,
+                                         const WasSyncedFn& was_synced) {
+  bool writes_behind = later_writes;
   Writes writes(log_file);
-  while (writes.Next()) writes_behind |= writes.broken();
-  if (!writes_behind && !(later_writes && writes.broken())) return std::nullopt;
+  while (writes.Next()) {
+    if (writes.broken() && !writes_behind) writes_behind = was_synced(writes.write());
+  }
+  if (!writes_behind || !writes.broken()) return std::nullopt;
   std::string whole;
   for (Writes again(log_file); again.Next();) AppendWrite(again.write(), whole);
   return whole;
 }
 
-bool HoldsWrites(std::string_view log_file) { return Writes(log_file).Next(); }
+bool HoldsSyncedWrite(std::string_view log_file, const WasSyncedFn& was_synced) {
+  for (Writes writes(log_file); writes.Next();) {
+    if (was_synced(writes.write())) return true;
+  }
+  return false;
+}
+
+void ForEachWrite(std::string_view log_file, const std::function<void(std::string_view)>& visit) {
+  for (Writes writes(log_file); writes.Next();) visit(writes.write());
+}
 
 }  // namespace gateway::queue

@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "common/bytes.h"
 #include "common/log.h"
 #include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/record_key.h"
@@ -60,11 +61,16 @@ std::optional<common::WallTime> FindOldest(const RocksStore& store, LogId log,
 /// A log whose registration was lost to damage may still have records: its number must not be
 /// given to another tenant.
 Status ReserveIdsInUse(const RocksStore& store, LogTable& table) {
-  for (const Family family : {Family::kQueue, Family::kDead, Family::kRejected}) {
+  for (const Family family :
+       {Family::kQueue, Family::kDead, Family::kRejected, Family::kIds, Family::kQuarantine}) {
     RangeScan scan(store, family, "", std::string(32, '\xff'));
     scan->SeekToLast();
     if (scan->Valid()) {
-      if (const auto key = DecodeEntryKey(scan.key())) table.ReserveId(key->log);
+      // Every key of these begins with the log.
+      const std::string_view key = scan.key();
+      if (key.size() >= sizeof(LogId)) {
+        table.ReserveId(common::ReadBigEndian<LogId>(key.data()));
+      }
     } else if (!scan->status().ok() && !scan->status().IsCorruption()) {
       return tl::unexpected(ToError(scan->status(), "find the last log"));
     }

@@ -2,9 +2,9 @@
 #include "gateway/queue/log_registry.h"
 
 #include <map>
-#include <optional>
 #include <string>
 
+#include "common/log.h"
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/stored_records.h"
@@ -19,14 +19,12 @@ namespace {
 
 Result<std::map<LogId, std::string>> ReadRegistry(const RocksStore& store, Family family) {
   std::map<LogId, std::string> records;
-  RangeScan scan(store, family, std::string(1, kLogPrefix),
-                 std::string(1, static_cast<char>(kLogPrefix + 1)));
-  for (scan->SeekToFirst(); scan->Valid(); scan->Next()) {
-    if (const std::optional<LogId> log = DecodeMetaKey(kLogPrefix, scan.key())) {
-      records.emplace(*log, scan.value());
-    }
-  }
-  if (!scan->status().ok()) return tl::unexpected(ToError(scan->status(), "read the registry"));
+  const Status read =
+      ForEachLogRecord(store, family, kLogPrefix, [&](LogId log, std::string_view value) {
+        records.emplace(log, value);
+        return common::Ok();
+      });
+  if (!read) return tl::unexpected(read.error());
   return records;
 }
 
@@ -37,6 +35,13 @@ void PutLog(const RocksStore& store, LogId log, std::string_view tenant,
   for (const Family family : {Family::kMeta, Family::kRegistry}) {
     batch.Put(store.family(family), EncodeMetaKey(kLogPrefix, log), EncodeLog(tenant));
   }
+}
+
+void PutLostLog(const RocksStore& store, LogId log, rocksdb::WriteBatch& batch) {
+  const std::string tenant = kLostLogPrefix + std::to_string(log);
+  common::log::Error("queue_lost_registration", "whose events a log holds is lost",
+                     {{"log", log}, {"tenant", tenant}});
+  PutLog(store, log, tenant, batch);
 }
 
 Status CompleteRegistry(RocksStore& store) {
@@ -54,6 +59,14 @@ Status CompleteRegistry(RocksStore& store) {
   };
   copy_missing(*first, *second, Family::kRegistry);
   copy_missing(*second, *first, Family::kMeta);
+  // A log of which other records are left has lost its registration in both.
+  for (const char prefix : {kCursorPrefix, kTailPrefix, kRejectedPrefix, kDeadPrefix, kIdsPrefix}) {
+    Status read = ForEachLogMeta(store, prefix, [&](LogId log, std::string_view) {
+      if (!first->contains(log) && !second->contains(log)) PutLostLog(store, log, batch);
+      return common::Ok();
+    });
+    if (!read) return read;
+  }
   if (batch.Count() == 0) return common::Ok();
   const rocksdb::Status written = store.Write(batch, true);
   if (!written.ok()) return tl::unexpected(ToError(written, "complete the registry"));

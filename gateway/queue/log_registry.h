@@ -5,6 +5,7 @@
 
 #include <rocksdb/write_batch.h>
 
+#include <string>
 #include <string_view>
 
 #include "common/result.h"
@@ -20,8 +21,13 @@ namespace gateway::queue {
 void PutLog(const RocksStore& store, pipeline::LogId log, std::string_view tenant,
             rocksdb::WriteBatch& batch);
 
+/// Registers a log whose tenant is not known any more, under a name that tells so, so that its
+/// events are counted and can be exported. Logged.
+void PutLostLog(const RocksStore& store, pipeline::LogId log, rocksdb::WriteBatch& batch);
+inline const std::string kLostLogPrefix = "lost-log-";
+
 /// Writes again what only one of the two families has: the other lost it, or is older than the
-/// second family.
+/// second family. A log that has other records and is in neither is registered as lost.
 common::Status CompleteRegistry(RocksStore& store);
 
 }  // namespace gateway::queue

@@ -11,6 +11,7 @@
 #include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/disk_reader.h"
 #include "gateway/queue/log_loader.h"
+#include "gateway/queue/log_registry.h"
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/rocks_store.h"
@@ -232,6 +233,9 @@ OfflineQueue::Verdict OfflineQueue::Verify(const Progress& progress) const {
   auto kept = impl_->CountKept();
   if (!kept) complain(kept.error().message);
   for (const LogState& state : impl_->table.States()) {
+    if (state.tenant.starts_with(kLostLogPrefix)) {
+      complain(fmt::format("whose events log {} holds is lost", state.log));
+    }
     std::uint64_t events = 0;
     const auto damaged =
         ForEachPending(state.log, kVerifyEvents, kVerifyBytes, [&](const ReadBatch& batch) {

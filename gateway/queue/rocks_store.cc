@@ -6,6 +6,7 @@
 #include <rocksdb/file_system.h>
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -73,6 +74,9 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
                     "storage.path of its own (" +
                     locked.ToString() + ")");
   }
+  if (Status known = CheckVersionFile(env, options.path); !known) {
+    return tl::unexpected(std::move(known.error()));
+  }
   if (Status repaired = RepairLogFiles(env, options.path); !repaired) {
     return tl::unexpected(std::move(repaired.error()));
   }
@@ -80,7 +84,12 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
   if (Status opened = store->OpenToWrite(options); !opened) {
     return tl::unexpected(std::move(opened.error()));
   }
-  if (const rocksdb::Status written = store->WriteVersion(); !written.ok()) {
+  rocksdb::Status written = store->WriteVersion();
+  if (written.ok()) {
+    written = rocksdb::WriteStringToFile(env, std::to_string(kFormatVersion) + "\n",
+                                         PathIn(options.path, kVersionFile), true);
+  }
+  if (!written.ok()) {
     return tl::unexpected(ToError(written, "write to the store in " + options.path));
   }
   return store;
@@ -89,9 +98,15 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
 /// A store that has damaged tables loses these, and what can be read of them is put back.
 Status RocksStore::OpenToWrite(const Options& options) {
   rocksdb::Env* env = EnvOf(options);
-  if (!IsMarked(env, options.path, kCheckTables) && !LacksList(env, options.path)) {
+  if (LacksList(env, options.path) || IsMarked(env, options.path, kListLost)) {
+    if (Status aside = SetAllAside(options); !aside) return aside;
+  } else if (!IsMarked(env, options.path, kCheckTables)) {
     Status opened = OpenDatabase(options, Mode::kWrite);
-    if (opened) return CheckVersion();
+    if (opened) {
+      if (Status known = CheckVersion(); !known) return known;
+      if (!IsMarked(env, options.path, kCheckLogs)) return common::Ok();
+      return PutBackReadableRows(*this, env, options.path);
+    }
     if (opened.error().code != ErrorCode::kDataLoss) return opened;
     common::log::Error("queue_damaged_store", "the store does not open; looking at its tables",
                        {{"path", options.path}, {"error", opened.error().message}});
@@ -158,16 +173,30 @@ Status RocksStore::CheckVersion() {
   const Result<std::string> stored = GetMeta(kVersionKey);
   if (!stored && stored.error().code == ErrorCode::kNotFound) return common::Ok();
   if (!stored) return tl::unexpected(stored.error());
-  const Result<std::uint64_t> version = DecodeNumber(*stored);
-  if (!version || *version < kOldestFormatVersion || *version > kFormatVersion) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "the store in " + path_ + " has format version " +
-                    (version ? std::to_string(*version) : "that is not readable") +
-                    " and this release reads versions " + std::to_string(kOldestFormatVersion) +
-                    " to " + std::to_string(kFormatVersion) +
-                    ": run the release that wrote it, or point storage.path elsewhere");
-  }
-  return common::Ok();
+  return CheckFormatVersion(path_, *stored);
+}
+
+Status CheckFormatVersion(const std::string& path, std::string_view record) {
+  constexpr std::uint64_t kOldest = RocksStore::kOldestFormatVersion;
+  constexpr std::uint64_t kNewest = RocksStore::kFormatVersion;
+  const Result<std::uint64_t> version = DecodeNumber(record);
+  if (version && *version >= kOldest && *version <= kNewest) return common::Ok();
+  return Fail(ErrorCode::kInvalidArgument,
+              "the store in " + path + " has format version " +
+                  (version ? std::to_string(*version) : "that is not readable") +
+                  " and this release reads versions " + std::to_string(kOldest) + " to " +
+                  std::to_string(kNewest) +
+                  ": run the release that wrote it, or point storage.path elsewhere");
+}
+
+Status CheckVersionFile(rocksdb::Env* env, const std::string& path) {
+  std::string text;
+  const rocksdb::Status read = rocksdb::ReadFileToString(env, PathIn(path, kVersionFile), &text);
+  // Stores of earlier releases have none, and a write of it may have been cut off.
+  std::uint64_t version = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), version);
+  if (!read.ok() || parsed.ec != std::errc() || !text.ends_with('\n')) return common::Ok();
+  return CheckFormatVersion(path, EncodeNumber(version));
 }
 
 rocksdb::Status RocksStore::WriteVersion() {
@@ -261,11 +290,10 @@ rocksdb::Status RocksStore::FlushSmallFamilies() {
   return db_->Flush(rocksdb::FlushOptions(), small);
 }
 
-Result<std::string> RocksStore::GetMeta(std::string_view key) const {
+Result<std::string> RocksStore::Get(Family of, std::string_view key) const {
   std::string value;
-  const rocksdb::Status status =
-      db_->Get(rocksdb::ReadOptions(), family(Family::kMeta), key, &value);
-  if (!status.ok()) return tl::unexpected(ToError(status, "read a meta record"));
+  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), family(of), key, &value);
+  if (!status.ok()) return tl::unexpected(ToError(status, "read a record of " + FamilyName(of)));
   return value;
 }
 
@@ -319,7 +347,12 @@ RangeScan::RangeScan(const RocksStore& store, Family family, std::string begin, 
 
 Status ForEachLogMeta(const RocksStore& store, char prefix,
                       const std::function<Status(pipeline::LogId, std::string_view)>& visit) {
-  RangeScan scan(store, Family::kMeta, std::string(1, prefix),
+  return ForEachLogRecord(store, Family::kMeta, prefix, visit);
+}
+
+Status ForEachLogRecord(const RocksStore& store, Family family, char prefix,
+                        const std::function<Status(pipeline::LogId, std::string_view)>& visit) {
+  RangeScan scan(store, family, std::string(1, prefix),
                  std::string(1, static_cast<char>(prefix + 1)));
   for (scan->SeekToFirst(); scan->Valid(); scan->Next()) {
     const std::optional<pipeline::LogId> log = DecodeMetaKey(prefix, scan.key());

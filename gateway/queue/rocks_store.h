@@ -89,7 +89,11 @@ class RocksStore {
   /// What compactions may drop of the ids family.
   IdCutoffs& id_cutoffs() const { return *id_cutoffs_; }
 
-  common::Result<std::string> GetMeta(std::string_view key) const;  ///< kNotFound when absent.
+  /// kNotFound when absent.
+  common::Result<std::string> Get(Family family, std::string_view key) const;
+  common::Result<std::string> GetMeta(std::string_view key) const {
+    return Get(Family::kMeta, key);
+  }
 
   /// Of the file system the store is on; nothing when it does not say.
   std::optional<std::uint64_t> FreeBytes() const;
@@ -145,10 +149,18 @@ class RangeScan {
   std::unique_ptr<rocksdb::Iterator> it_;
 };
 
-/// Calls `visit` for each meta record with this prefix, in the order of logs, until one call
-/// fails.
+/// Fails with what to do when this release does not read the version that a `V` record says.
+common::Status CheckFormatVersion(const std::string& path, std::string_view record);
+/// The same by kVersionFile, where there is one: opening the database to look would change it.
+common::Status CheckVersionFile(rocksdb::Env* env, const std::string& path);
+
+/// Calls `visit` for each record with this prefix in the meta family, or in one that has the same
+/// keys, in the order of logs, until one call fails.
 common::Status ForEachLogMeta(
     const RocksStore& store, char prefix,
+    const std::function<common::Status(pipeline::LogId, std::string_view)>& visit);
+common::Status ForEachLogRecord(
+    const RocksStore& store, Family family, char prefix,
     const std::function<common::Status(pipeline::LogId, std::string_view)>& visit);
 
 }  // namespace gateway::queue

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -15,9 +16,12 @@
 #include "common/log.h"
 #include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/damaged_table.h"
+#include "gateway/queue/log_file.h"
 #include "gateway/queue/log_registry.h"
+#include "gateway/queue/logged_changes.h"
 #include "gateway/queue/raw_table.h"
 #include "gateway/queue/record_key.h"
+#include "gateway/queue/record_progress.h"
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/store_files.h"
 #include "gateway/queue/stored_records.h"
@@ -28,38 +32,34 @@ using common::ErrorCode;
 using common::Result;
 using common::Status;
 using pipeline::LogId;
-using pipeline::Seq;
 
 namespace {
 
 constexpr std::size_t kBatchBytes = 4 << 20;
 
-/// How far a meta record has come: of two records under one key, the one that has come further was
-/// written later. Nothing for a record that cannot be read.
-std::optional<std::uint64_t> Progress(std::string_view key, std::string_view value) {
-  if (key == kVersionKey || key == kDeadIdKey) {
-    const auto number = DecodeNumber(value);
-    return number ? std::optional(*number) : std::nullopt;
+/// Meta records, and those that are kept under the same keys.
+bool IsMeta(Family family) { return family == Family::kMeta || family == Family::kRegistry; }
+
+std::optional<Family> FamilyOf(std::string_view name) {
+  for (std::size_t i = 0; i < kFamilyCount; ++i) {
+    if (FamilyName(static_cast<Family>(i)) == name) return static_cast<Family>(i);
   }
-  switch (key.empty() ? '\0' : key.front()) {
-    case kCursorPrefix:
-      if (const auto cursor = DecodeCursor(value)) return cursor->cursor.next() + cursor->dead;
-      return std::nullopt;
-    case kTailPrefix:
-      if (const auto tail = DecodeNumber(value)) return *tail;
-      return std::nullopt;
-    case kRejectedPrefix:
-    case kDeadPrefix:
-      if (const auto letters = DecodeLetters(value)) return letters->last_id + letters->evicted;
-      return std::nullopt;
-    case kIdsPrefix:
-      if (const auto ids = DecodeIds(value)) {
-        return static_cast<std::uint64_t>(ids->forget_before_ms);
-      }
-      return std::nullopt;
-    default:
-      return 0;  // Never changes.
+  return std::nullopt;
+}
+
+/// What a row is that was found by searching; nothing when it does not prove to be a record.
+std::optional<Family> KindOfRow(std::string_view family, std::string_view key,
+                                std::string_view value) {
+  const std::optional<EntryKey> entry = DecodeEntryKey(key);
+  if (!entry) return std::nullopt;
+  for (const Family letters : {Family::kDead, Family::kRejected}) {
+    if (family != FamilyName(letters)) continue;
+    const auto letter = DecodeDeadLetter(value);
+    return letter && !letter->code.empty() ? std::optional(letters) : std::nullopt;
   }
+  // Its checksum has the key in it.
+  if (DecodeChunk(entry->log, entry->number, std::string(value))) return Family::kQueue;
+  return std::nullopt;
 }
 
 class Salvage {
@@ -68,13 +68,17 @@ class Salvage {
       : store_(store), env_(env), path_(path) {}
 
   Status Run() {
-    if (Status found = FindTables(); !found) return found;
+    if (Status found = FindFiles(); !found) return found;
     // Meta records first: they say which rows of the other families are still wanted.
-    if (Status put = PutBackFamily(true); !put) return put;
-    if (Status read = ReadMeta(); !read) return read;
-    if (Status put = PutBackFamily(false); !put) return put;
-    if (Status written = Write(false); !written) return written;
+    if (Status read = ReadTables(true); !read) return read;
+    if (Status read = ReadLogFiles(true); !read) return read;
+    if (Status put = PutBackMeta(); !put) return put;
     if (Status complete = CompleteRegistry(store_); !complete) return complete;
+    if (Status known = ReadMeta(); !known) return known;
+    if (Status put = ReadTables(false); !put) return put;
+    // What is in log files is later than what is in tables, or the same.
+    if (Status put = ReadLogFiles(false); !put) return put;
+    if (Status written = Write(false); !written) return written;
     if (Status mended = MendLogs(); !mended) return mended;
     if (Status written = Write(true); !written) return written;
     return TakeMarksAway();
@@ -86,59 +90,58 @@ class Salvage {
     return tl::unexpected(ToError(status, "salvage the store in " + path_));
   }
 
-  Status FindTables() {
+  Status FindFiles() {
     std::vector<std::string> names;
     if (Status listed = Try(env_->GetChildren(path_, &names)); !listed) return listed;
     for (std::string& name : names) {
-      if (name.starts_with(kSalvagePrefix)) tables_.push_back(std::move(name));
+      if (!name.starts_with(kSalvagePrefix)) continue;
+      (IsLogFile(ParseSalvageName(name).table) ? log_files_ : tables_).push_back(std::move(name));
     }
     std::ranges::sort(tables_);
+    // The oldest first: a number of more digits is a later one.
+    std::ranges::sort(log_files_, {},
+                      [](const std::string& name) { return std::pair(name.size(), name); });
     return common::Ok();
   }
 
-  Status PutBackFamily(bool meta) {
+  /// Of the meta families, or of the others.
+  Status ReadTables(bool meta) {
     for (const std::string& name : tables_) {
-      const std::string file = PathIn(path_, name);
-      const Result<DamagedTable> table = DamagedTable::Open(env_, file);
+      const Result<DamagedTable> table = DamagedTable::Open(env_, PathIn(path_, name));
       if (!table) {
         if (meta) continue;
-        if (Status put = PutBackRawTable(name, table.error().message); !put) return put;
+        if (Status put = SearchTable(name, table.error().message); !put) return put;
         continue;
       }
-      if ((table->family() == FamilyName(Family::kMeta)) != meta) continue;
-      if (Status put = PutBackTable(*table, file); !put) return put;
+      const std::optional<Family> family = FamilyOf(table->family());
+      if (!family || IsMeta(*family) != meta) continue;
+      if (Status put = ReadTable(*table, *family, name); !put) return put;
     }
     return common::Ok();
   }
 
-  Status PutBackTable(const DamagedTable& table, const std::string& file) {
-    std::optional<Family> family;
-    for (std::size_t i = 0; i < kFamilyCount; ++i) {
-      if (FamilyName(static_cast<Family>(i)) == table.family()) family = static_cast<Family>(i);
-    }
-    if (!family) {
-      common::log::Error("queue_unknown_table",
-                         "a damaged table belongs to a family of a newer release",
-                         {{"file", file}, {"family", table.family()}});
+  Status ReadTable(const DamagedTable& table, Family family, const std::string& name) {
+    std::uint64_t rows = 0;
+    const Result<bool> whole =
+        table.ForEachRow([&](std::string_view key, std::string_view value) -> Status {
+          ++rows;
+          return Take(family, key, value);
+        });
+    if (!whole) return tl::unexpected(whole.error());
+    if (*whole) {
+      whole_.insert(name);
       return common::Ok();
     }
-    std::uint64_t rows = 0;
-    Status put = table.ForEachRow([&](std::string_view key, std::string_view value) -> Status {
-      ++rows;
-      if (!IsWanted(*family, key, value)) return common::Ok();
-      batch_.Put(store_.family(*family), key, value);
-      return batch_.GetDataSize() < kBatchBytes ? common::Ok() : Write(false);
-    });
     common::log::Warning("queue_salvaged_table", "what can be read of a damaged table is put back",
-                         {{"file", file},
+                         {{"file", PathIn(path_, name)},
                           {"family", table.family()},
                           {"rows", rows},
                           {"rows_and_deletions_before", table.entries()}});
-    return put;
+    return common::Ok();
   }
 
   /// Of a table that RocksDB cannot open at all.
-  Status PutBackRawTable(const std::string& name, const std::string& error) {
+  Status SearchTable(const std::string& name, const std::string& error) {
     const std::string file = PathIn(path_, name);
     std::string bytes;
     const rocksdb::Status read = rocksdb::ReadFileToString(env_, file, &bytes);
@@ -147,10 +150,9 @@ class Salvage {
     Status put = common::Ok();
     ForEachRawRow(bytes, [&](std::string_view key, std::string_view value) {
       const std::optional<Family> kind = KindOfRow(family, key, value);
-      if (!put || !kind || !IsWanted(*kind, key, value)) return;
+      if (!put || !kind) return;
       ++rows;
-      batch_.Put(store_.family(*kind), key, value);
-      if (batch_.GetDataSize() >= kBatchBytes) put = Write(false);
+      put = Take(*kind, key, value);
     });
     common::log::Error("queue_salvaged_table",
                        "a damaged table cannot be opened; its blocks were searched",
@@ -161,59 +163,92 @@ class Salvage {
     return put;
   }
 
-  /// What a row is that was found by searching; nothing when it does not prove to be a record.
-  static std::optional<Family> KindOfRow(std::string_view family, std::string_view key,
-                                         std::string_view value) {
-    const std::optional<EntryKey> entry = DecodeEntryKey(key);
-    if (!entry) return std::nullopt;
-    for (const Family letters : {Family::kDead, Family::kRejected}) {
-      if (family != FamilyName(letters)) continue;
-      const auto letter = DecodeDeadLetter(value);
-      return letter && !letter->code.empty() ? std::optional(letters) : std::nullopt;
+  Status ReadLogFiles(bool meta) {
+    for (const std::string& name : log_files_) {
+      std::string bytes;
+      const rocksdb::Status read = rocksdb::ReadFileToString(env_, PathIn(path_, name), &bytes);
+      if (!read.ok()) return Try(read);
+      Status taken = common::Ok();
+      ForEachWrite(bytes, [&](std::string_view write) {
+        if (taken) taken = TakeWrite(write, meta);
+      });
+      if (!taken) return taken;
     }
-    // Its checksum has the key in it.
-    if (DecodeChunk(entry->log, entry->number, std::string(value))) return Family::kQueue;
-    return std::nullopt;
+    return common::Ok();
   }
 
-  /// Not superseded by what the store has, and not settled.
-  bool IsWanted(Family family, std::string_view key, std::string_view value) const {
-    if (family == Family::kMeta) {
-      const std::optional<std::uint64_t> progress = Progress(key, value);
-      if (!progress) return false;
-      const Result<std::string> present = store_.GetMeta(key);
-      return !present || Progress(key, *present).value_or(0) < *progress;
+  Status TakeWrite(std::string_view write, bool meta) {
+    for (const LoggedChange& change : ChangesOf(write)) {
+      if (IsMeta(change.family) != meta) continue;
+      if (change.kind == LoggedChange::Kind::kPut) {
+        if (Status taken = Take(change.family, change.key, change.value); !taken) return taken;
+      } else if (!meta && change.kind == LoggedChange::Kind::kDelete) {
+        batch_.Delete(store_.family(change.family), change.key);
+      } else if (!meta) {
+        batch_.DeleteRange(store_.family(change.family), change.key, change.value);
+      }
     }
+    return WriteIfLarge();
+  }
+
+  /// A row of a table, or what a write of a log file put.
+  Status Take(Family family, std::string_view key, std::string_view value) {
+    if (IsMeta(family)) {
+      const std::optional<std::uint64_t> progress = ProgressOf(key, value);
+      if (!progress) return common::Ok();
+      std::pair<std::uint64_t, std::string> record(*progress, value);
+      const auto [found, is_new] = meta_.try_emplace({family, std::string(key)}, record);
+      if (!is_new && found->second.first <= *progress) found->second = std::move(record);
+      return common::Ok();
+    }
+    if (IsWanted(family, key)) batch_.Put(store_.family(family), key, value);
+    return WriteIfLarge();
+  }
+
+  Status PutBackMeta() {
+    for (const auto& [place, record] : meta_) {
+      const auto& [family, key] = place;
+      const Result<std::string> present = store_.Get(family, key);
+      if (!present && present.error().code != ErrorCode::kNotFound) {
+        return tl::unexpected(present.error());
+      }
+      if (present && ProgressOf(key, *present).value_or(0) >= record.first) continue;
+      batch_.Put(store_.family(family), key, record.second);
+    }
+    return Write(false);
+  }
+
+  /// Not settled, and not dropped. Without a record that says so, nothing is.
+  bool IsWanted(Family family, std::string_view key) const {
     const std::optional<EntryKey> entry = DecodeEntryKey(key);
-    if (family == Family::kQueue && entry) {
+    if (!entry) return true;
+    if (family == Family::kQueue) {
       const auto cursor = cursors_.find(entry->log);
       return cursor == cursors_.end() || entry->number >= cursor->second.cursor.chunk;
     }
-    if ((family == Family::kRejected || family == Family::kDead) && entry) {
-      const auto& firsts = first_letters_[family == Family::kDead ? 1 : 0];
-      const auto first = firsts.find(entry->log);
-      return first != firsts.end() && entry->number >= first->second;
+    if (family == Family::kRejected || family == Family::kDead) {
+      const auto& kept = first_kept_[family == Family::kDead ? 1 : 0];
+      const auto first = kept.find(entry->log);
+      return first == kept.end() || entry->number >= first->second;
     }
     return true;
   }
 
   Status ReadMeta() {
-    if (Status written = Write(false); !written) return written;
     Status read = ForEachLogMeta(store_, kCursorPrefix, [&](LogId log, std::string_view value) {
       // One that cannot be read is complained about when the logs are loaded.
       if (const auto cursor = DecodeCursor(value)) cursors_.emplace(log, *cursor);
       return common::Ok();
     });
-    if (!read) return read;
-    read = ReadFirstLetters(kRejectedPrefix, first_letters_[0]);
-    return read ? ReadFirstLetters(kDeadPrefix, first_letters_[1]) : read;
+    if (read) read = ReadFirstKept(kRejectedPrefix, first_kept_[0]);
+    return read ? ReadFirstKept(kDeadPrefix, first_kept_[1]) : read;
   }
 
-  Status ReadFirstLetters(char prefix, std::map<LogId, std::uint64_t>& firsts) const {
+  Status ReadFirstKept(char prefix, std::map<LogId, std::uint64_t>& firsts) const {
     return ForEachLogMeta(store_, prefix, [&](LogId log, std::string_view value) {
-      const auto letters = DecodeLetters(value);
-      if (letters && !letters->segments.empty()) {
-        firsts.emplace(log, letters->segments.front().first_id);
+      if (const auto letters = DecodeLetters(value)) {
+        firsts.emplace(log, letters->segments.empty() ? letters->last_id + 1
+                                                      : letters->segments.front().first_id);
       }
       return common::Ok();
     });
@@ -221,24 +256,27 @@ class Salvage {
 
   /// Registrations, cursors, and settled records that came back.
   Status MendLogs() {
-    std::vector<LogId> logs;
-    for (const auto& [log, cursor] : cursors_) logs.push_back(log);
-    if (Status found = FindLogsWithRecords(logs); !found) return found;
-    std::ranges::sort(logs);
-    logs.erase(std::ranges::unique(logs).begin(), logs.end());
+    std::set<LogId> logs;
+    for (const auto& [log, cursor] : cursors_) logs.insert(log);
+    for (const auto& kept : first_kept_) {
+      for (const auto& [log, first] : kept) logs.insert(log);
+    }
+    for (const Family family : {Family::kQueue, Family::kDead, Family::kRejected}) {
+      if (Status found = FindLogsIn(family, logs); !found) return found;
+    }
     const bool check_cursors = IsMarked(env_, path_, kCheckCursors);
     for (const LogId log : logs) {
-      RegisterIfLost(log);
+      if (Status registered = RegisterIfLost(log); !registered) return registered;
       if (check_cursors) {
         if (Status mended = MendCursor(log); !mended) return mended;
       }
-      if (Status gone = DropSettled(log); !gone) return gone;
+      if (Status gone = DropWhatCameBack(log); !gone) return gone;
     }
     return common::Ok();
   }
 
-  Status FindLogsWithRecords(std::vector<LogId>& logs) const {
-    RangeScan scan(store_, Family::kQueue, "", std::string(32, '\xff'));
+  Status FindLogsIn(Family family, std::set<LogId>& logs) const {
+    RangeScan scan(store_, family, "", std::string(32, '\xff'));
     scan->SeekToFirst();
     while (scan->Valid()) {
       const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
@@ -246,18 +284,18 @@ class Salvage {
         scan->Next();
         continue;
       }
-      logs.push_back(key->log);
+      logs.insert(key->log);
       scan->Seek(LogUpperBound(key->log));
     }
     return Try(scan->status());
   }
 
-  void RegisterIfLost(LogId log) {
-    if (store_.GetMeta(EncodeMetaKey(kLogPrefix, log))) return;
-    const std::string tenant = "lost-log-" + std::to_string(log);
-    common::log::Error("queue_lost_registration", "whose events a log holds is lost",
-                       {{"log", log}, {"tenant", tenant}});
-    PutLog(store_, log, tenant, batch_);
+  Status RegisterIfLost(LogId log) {
+    const Result<std::string> present = store_.GetMeta(EncodeMetaKey(kLogPrefix, log));
+    if (present) return common::Ok();
+    if (present.error().code != ErrorCode::kNotFound) return tl::unexpected(present.error());
+    PutLostLog(store_, log, batch_);
+    return common::Ok();
   }
 
   Status MendCursor(LogId log) {
@@ -277,16 +315,31 @@ class Salvage {
     return common::Ok();
   }
 
-  Status DropSettled(LogId log) {
-    const auto cursor = cursors_.find(log);
-    if (cursor == cursors_.end()) return common::Ok();
+  /// What is settled or was dropped, and whose deletion was lost.
+  Status DropWhatCameBack(LogId log) {
+    if (const auto cursor = cursors_.find(log); cursor != cursors_.end()) {
+      Status gone = DropBefore(Family::kQueue, log, cursor->second.cursor.chunk);
+      if (!gone) return gone;
+    }
+    constexpr std::array kLetters{Family::kRejected, Family::kDead};
+    for (std::size_t i = 0; i < kLetters.size(); ++i) {
+      const auto first = first_kept_[i].find(log);
+      if (first == first_kept_[i].end()) continue;
+      if (Status gone = DropBefore(kLetters[i], log, first->second); !gone) return gone;
+    }
+    return common::Ok();
+  }
+
+  Status DropBefore(Family family, LogId log, std::uint64_t number) {
     const std::string begin = EncodeKey(EntryKey{log, 0});
-    const std::string end = EncodeKey(EntryKey{log, cursor->second.cursor.chunk});
-    RangeScan scan(store_, Family::kQueue, begin, end);
+    const std::string end = EncodeKey(EntryKey{log, number});
+    RangeScan scan(store_, family, begin, end);
     scan->SeekToFirst();
-    if (scan->Valid()) batch_.DeleteRange(store_.family(Family::kQueue), begin, end);
+    if (scan->Valid()) batch_.DeleteRange(store_.family(family), begin, end);
     return Try(scan->status());
   }
+
+  Status WriteIfLarge() { return batch_.GetDataSize() < kBatchBytes ? common::Ok() : Write(false); }
 
   Status Write(bool sync) {
     if (batch_.Count() == 0 && !sync) return common::Ok();
@@ -295,27 +348,39 @@ class Salvage {
     return written;
   }
 
+  /// What was written without a sync lies before the last write, which had one.
   Status TakeMarksAway() {
-    // What was written without a sync lies before the last write, which had one.
     for (const std::string& name : tables_) {
-      const std::string kept = std::string(kDamagedPrefix) + ParseSalvageName(name).table;
-      if (Status moved = Try(env_->RenameFile(PathIn(path_, name), PathIn(path_, kept))); !moved) {
-        return moved;
-      }
+      const std::string file = PathIn(path_, name);
+      const std::string kept =
+          PathIn(path_, std::string(kDamagedPrefix) + ParseSalvageName(name).table);
+      // All of a whole one is in the store.
+      const bool whole = whole_.contains(name);
+      Status done = Try(whole ? env_->DeleteFile(file) : env_->RenameFile(file, kept));
+      if (!done) return done;
     }
-    for (const std::string_view mark : {kCheckCursors, kCheckTables}) {
+    for (const std::string& name : log_files_) {
+      if (Status gone = Try(env_->DeleteFile(PathIn(path_, name))); !gone) return gone;
+    }
+    for (const std::string_view mark : {kCheckCursors, kCheckLogs, kCheckTables}) {
       if (Status gone = Try(Unmark(env_, path_, mark)); !gone) return gone;
+      // In this order: one that outlives the others would mislead the next salvage.
+      if (Status synced = Try(SyncDirectory(env_, path_)); !synced) return synced;
     }
-    return Try(SyncDirectory(env_, path_));
+    return common::Ok();
   }
 
   RocksStore& store_;
   rocksdb::Env* const env_;
   const std::string& path_;
   std::vector<std::string> tables_;
+  std::vector<std::string> log_files_;
+  std::set<std::string> whole_;  ///< Of `tables_`: everything could be read.
+  /// The latest of each, with its progress.
+  std::map<std::pair<Family, std::string>, std::pair<std::uint64_t, std::string>> meta_;
   std::map<LogId, CursorRecord> cursors_;
   /// The ids of the first letters that logs keep: refused events, and dead letters.
-  std::array<std::map<LogId, std::uint64_t>, 2> first_letters_;
+  std::array<std::map<LogId, std::uint64_t>, 2> first_kept_;
   rocksdb::WriteBatch batch_;
 };
 

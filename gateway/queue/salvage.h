@@ -8,16 +8,15 @@
 
 namespace gateway::queue {
 
-/// Puts back what can be read of the tables that were taken out (table_check.h), and takes away
-/// the marks. Afterwards the store lacks what cannot be read, and nothing else:
+/// Puts back what can be read of the tables and log files that were taken out (table_check.h), and
+/// takes away the marks. Afterwards the store lacks what cannot be read, and nothing else:
 ///
 /// - rows that a lost deletion would bring back stay away;
-/// - a log whose registration is lost gets the tenant "lost-log-N", so that its events can be
-/// found;
+/// - a log whose registration is lost gets a tenant "lost-log-N": its events can be found;
 /// - where cursors may be lost, a log goes on at its first record: Segment may see events twice.
 ///
-/// Events that are gone are found by the reader, which counts them. The tables are kept, under
-/// names with kDamagedPrefix. To be repeated after a crash at any point.
+/// Events that are gone are found by the reader, which counts them. Damaged tables are kept,
+/// under names with kDamagedPrefix. To be repeated after a crash at any point.
 common::Status PutBackReadableRows(RocksStore& store, rocksdb::Env* env, const std::string& path);
 
 }  // namespace gateway::queue

@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "gateway/queue/log_file.h"
+#include "gateway/queue/logged_changes.h"
 #include "gateway/queue/rocks_status.h"
 
 namespace gateway::queue {
@@ -38,7 +39,8 @@ rocksdb::Status ReplaceLogFile(rocksdb::Env* env, const std::string& folder,
                       {"bytes", damaged.size()},
                       {"whole_bytes", whole.size()},
                       {"kept_as", kept}});
-  rocksdb::Status status = rocksdb::WriteStringToFile(env, damaged, kept, true);
+  rocksdb::Status status = Mark(env, folder, kCheckLogs);
+  if (status.ok()) status = rocksdb::WriteStringToFile(env, damaged, kept, true);
   if (status.ok()) status = rocksdb::WriteStringToFile(env, whole, file + ".repaired", true);
   if (status.ok()) status = env->RenameFile(file + ".repaired", file);
   if (status.ok()) status = SyncDirectory(env, folder);
@@ -61,8 +63,8 @@ rocksdb::Status ForEachDamagedLogFile(
     std::string bytes;
     status = rocksdb::ReadFileToString(env, PathIn(path, *name), &bytes);
     if (!status.ok()) break;
-    const std::optional<std::string> whole = WithoutDamage(bytes, later_writes);
-    later_writes |= HoldsWrites(bytes);
+    const std::optional<std::string> whole = WithoutDamage(bytes, later_writes, WasSynced);
+    later_writes = later_writes || HoldsSyncedWrite(bytes, WasSynced);
     if (whole) status = visit(*name, bytes, *whole);
   }
   return status;

@@ -17,11 +17,18 @@ namespace gateway::queue {
 // The files of a store besides those that RocksDB looks after (docs/storage-format.md), and
 // kLockFile.
 
+/// Says the format version in plain text, so that it is known before anything is touched.
+inline constexpr std::string_view kVersionFile = "format-version";
 /// There while the tables have to be looked at, one by one, at the next opening.
 inline constexpr std::string_view kCheckTables = "check-tables";
 /// There while cursors may have been lost with a table.
 inline constexpr std::string_view kCheckCursors = "check-cursors";
-/// Before the name of a table that was taken out and whose rows are still to be put back.
+/// There while registrations may have been lost with writes of a log file.
+inline constexpr std::string_view kCheckLogs = "check-logs";
+/// There while the files of a store whose list is lost are set aside.
+inline constexpr std::string_view kListLost = "list-lost";
+/// Before the name of a table or log file that was taken out and whose rows are still to be put
+/// back.
 inline constexpr std::string_view kSalvagePrefix = "salvage-";
 /// Before the name of a file that is kept as it was found.
 inline constexpr std::string_view kDamagedPrefix = "damaged-";
@@ -51,15 +58,15 @@ common::Status MakeStoreDirectory(rocksdb::Env* env, const std::string& path);
 /// Makes the changes of names in a directory durable.
 rocksdb::Status SyncDirectory(rocksdb::Env* env, const std::string& path);
 
-/// Puts one of the two marks above into the directory; it survives a crash.
+/// Puts one of the marks above into the directory; it survives a crash.
 rocksdb::Status Mark(rocksdb::Env* env, const std::string& path, std::string_view mark);
 bool IsMarked(rocksdb::Env* env, const std::string& path, std::string_view mark);
 /// Also when it is not there.
 rocksdb::Status Unmark(rocksdb::Env* env, const std::string& path, std::string_view mark);
 
 /// Takes out of each log file what is damaged and has whole writes behind it, which RocksDB would
-/// drop without a word. The file as it was is kept. Seqs that are missing then are found by the
-/// reader. For a store that nobody has open.
+/// drop without a word. The file as it was is kept, and the mark kCheckLogs made. Seqs that are
+/// missing then are found by the reader. For a store that nobody has open.
 common::Status RepairLogFiles(rocksdb::Env* env, const std::string& path);
 /// The log files that RepairLogFiles would change.
 std::vector<std::string> DamagedLogFiles(rocksdb::Env* env, const std::string& path);

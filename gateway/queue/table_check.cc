@@ -2,18 +2,20 @@
 #include "gateway/queue/table_check.h"
 
 #include <rocksdb/metadata.h>
-#include <rocksdb/sst_file_reader.h>
 #include <rocksdb/utilities/ldb_cmd.h>
 
-#include <cstdint>
-#include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/log.h"
+#include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/damaged_table.h"
+#include "gateway/queue/raw_table.h"
+#include "gateway/queue/record_key.h"
 #include "gateway/queue/rocks_options.h"
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/rocks_store.h"
@@ -27,27 +29,44 @@ using common::Status;
 
 namespace {
 
+/// A table that cannot be opened is one of event records when there is one in it.
+std::string GuessFamily(std::string_view table_file) {
+  std::string family;
+  ForEachRawRow(table_file, [&](std::string_view key, std::string_view value) {
+    if (!family.empty()) return;
+    const std::optional<EntryKey> entry = DecodeEntryKey(key);
+    if (entry && DecodeChunk(entry->log, entry->number, std::string(value))) {
+      family = FamilyName(Family::kQueue);
+    }
+  });
+  return family;
+}
+
 /// The work of one call; what fails first ends it.
 class TableCheck {
  public:
-  explicit TableCheck(const Options& options) : options_(options), env_(EnvOf(options)) {}
+  explicit TableCheck(const Options& options) : path_(options.path), env_(EnvOf(options)) {
+    settings_ = MakeSettings(options, nullptr, nullptr);
+    // Opens also where a table is damaged or gone.
+    settings_.db.paranoid_checks = false;
+  }
 
-  Status Run() {
-    if (Status marked = Try(Mark(env_, options_.path, kCheckTables)); !marked) return marked;
-    StoreHealth unused;
-    auto store = RocksStore::OpenToRead(options_, unused);
-    if (!store && (store.error().code == ErrorCode::kDataLoss || !HasList())) return MakeListAnew();
-    if (!store) return tl::unexpected(std::move(store.error()));
+  Status Check() {
+    if (Status marked = Try(Mark(env_, path_, kCheckTables)); !marked) return marked;
+    if (!env_->FileExists(PathIn(path_, "CURRENT")).ok()) return common::Ok();  // A new store.
     std::vector<rocksdb::LiveFileMetaData> tables;
-    (*store)->db().GetLiveFilesMetaData(&tables);
-    store->reset();
+    const rocksdb::Status listed = ListTables(tables);
+    if (listed.IsCorruption() || listed.IsPathNotFound()) return SetAllAside();
+    if (!listed.ok()) return Try(listed);
+    if (version_ && !*version_) return *version_;
     std::vector<std::string> damaged;
     for (const rocksdb::LiveFileMetaData& table : tables) {
       const std::string name = table.name.substr(1);  // Begins with a slash.
-      const rocksdb::Status whole = CheckTable(env_, PathIn(options_.path, name));
+      const rocksdb::Status whole = CheckTable(env_, PathIn(path_, name));
       if (whole.ok()) continue;
       damaged.push_back(name);
-      if (Status aside = SetAside(name, table.column_family_name, whole); !aside) return aside;
+      LogDamaged(name, table.column_family_name, whole);
+      if (Status aside = SetAside(name, table.column_family_name); !aside) return aside;
     }
     for (const std::string& name : damaged) {
       if (Status removed = Unlist(name); !removed) return removed;
@@ -55,70 +74,123 @@ class TableCheck {
     return common::Ok();
   }
 
+  Status SetAllAside() {
+    common::log::Error("queue_damaged_list",
+                       "the store's list of tables is damaged or gone; making it anew",
+                       {{"path", path_}});
+    for (const std::string_view mark : {kListLost, kCheckTables}) {
+      if (Status marked = Try(Mark(env_, path_, mark)); !marked) return marked;
+    }
+    std::vector<std::string> names;
+    if (Status listed = Try(env_->GetChildren(path_, &names)); !listed) return listed;
+    for (const std::string& name : names) {
+      Status moved = common::Ok();
+      if (IsTableFile(name)) moved = SetTableAside(name);
+      if (IsLogFile(name)) moved = Move(name, SalvageName({}, name));
+      if (name == "CURRENT" || name.starts_with("MANIFEST-")) {
+        moved = Move(name, std::string(kDamagedPrefix) + name);
+      }
+      if (!moved) return moved;
+    }
+    if (Status synced = Try(SyncDirectory(env_, path_)); !synced) return synced;
+    if (Status done = Try(Unmark(env_, path_, kListLost)); !done) return done;
+    return Try(SyncDirectory(env_, path_));
+  }
+
  private:
   Status Try(const rocksdb::Status& status) const {
     if (status.ok()) return common::Ok();
-    return tl::unexpected(ToError(status, "check the tables in " + options_.path));
+    return tl::unexpected(ToError(status, "check the tables in " + path_));
   }
 
-  bool HasList() const { return env_->FileExists(PathIn(options_.path, "CURRENT")).ok(); }
+  /// The tables that count. With the families that there are, of whatever release; reads nothing
+  /// but the list, the log files and, where that can be read, the version.
+  rocksdb::Status ListTables(std::vector<rocksdb::LiveFileMetaData>& tables) {
+    std::vector<std::string> families;
+    rocksdb::Status status = rocksdb::DB::ListColumnFamilies(settings_.db, path_, &families);
+    if (!status.ok()) return status;
+    for (const std::string& family : families) {
+      families_.emplace_back(family, rocksdb::ColumnFamilyOptions());
+    }
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* opened = nullptr;
+    status = rocksdb::DB::OpenForReadOnly(settings_.db, path_, families_, &handles, &opened);
+    if (!status.ok()) return status;
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    db->GetLiveFilesMetaData(&tables);
+    std::string version;
+    const rocksdb::Status read = db->Get(rocksdb::ReadOptions(), kVersionKey, &version);
+    // It may be what is damaged.
+    if (read.ok()) version_ = CheckFormatVersion(path_, version);
+    for (rocksdb::ColumnFamilyHandle* handle : handles) {
+      db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
+    }
+    return rocksdb::Status::OK();
+  }
+
+  void LogDamaged(const std::string& name, std::string_view family,
+                  const rocksdb::Status& damage) const {
+    common::log::Error(
+        "queue_damaged_table_file", "a table of the store is damaged or gone",
+        {{"file", PathIn(path_, name)}, {"family", family}, {"error", damage.ToString()}});
+  }
+
+  Status SetTableAside(const std::string& name) {
+    const std::string file = PathIn(path_, name);
+    std::string family;
+    const auto table = DamagedTable::Open(env_, file);
+    if (table) {
+      family = table->family();
+    } else {
+      std::string bytes;
+      if (rocksdb::ReadFileToString(env_, file, &bytes).ok()) family = GuessFamily(bytes);
+      LogDamaged(name, family, rocksdb::Status::Corruption(table.error().message));
+    }
+    if (family == FamilyName(Family::kMeta) && CheckTable(env_, file).ok()) {
+      return Move(name, SalvageName(family, name));  // No cursor is lost with it.
+    }
+    return SetAside(name, family);
+  }
 
   /// Moves a table out of RocksDB's sight; one that is gone stays so.
-  Status SetAside(const std::string& name, std::string_view family, const rocksdb::Status& damage) {
-    const std::string file = PathIn(options_.path, name);
-    common::log::Error("queue_damaged_table_file", "a table of the store is damaged or gone",
-                       {{"file", file}, {"family", family}, {"error", damage.ToString()}});
+  Status SetAside(const std::string& name, const std::string& family) {
     // When its family is not known, it may be this one.
     if (family == FamilyName(Family::kMeta) || family.empty()) {
-      if (Status marked = Try(Mark(env_, options_.path, kCheckCursors)); !marked) return marked;
+      if (Status marked = Try(Mark(env_, path_, kCheckCursors)); !marked) return marked;
     }
-    if (!env_->FileExists(file).ok()) return common::Ok();
-    const std::string aside = PathIn(options_.path, SalvageName(family, name));
-    if (Status moved = Try(env_->RenameFile(file, aside)); !moved) return moved;
-    return Try(SyncDirectory(env_, options_.path));
+    return Move(name, SalvageName(family, name));
+  }
+
+  Status Move(const std::string& from, const std::string& to) const {
+    if (!env_->FileExists(PathIn(path_, from)).ok()) return common::Ok();
+    const rocksdb::Status moved = env_->RenameFile(PathIn(path_, from), PathIn(path_, to));
+    return moved.ok() ? Try(SyncDirectory(env_, path_)) : Try(moved);
   }
 
   /// Strikes a table from RocksDB's list.
   Status Unlist(const std::string& name) const {
-    const StoreSettings settings = MakeSettings(options_, nullptr, nullptr);
     const std::unique_ptr<rocksdb::LDBCommand> command(rocksdb::LDBCommand::InitFromCmdLineArgs(
-        {"--db=" + options_.path, "unsafe_remove_sst_file", name.substr(0, name.find('.'))},
-        rocksdb::Options(settings.db, settings.families.front().options), rocksdb::LDBOptions(),
-        &settings.families));
+        {"--db=" + path_, "unsafe_remove_sst_file", name.substr(0, name.find('.'))},
+        rocksdb::Options(settings_.db, families_.front().options), rocksdb::LDBOptions(),
+        &families_));
     command->Run();
     rocksdb::LDBCommandExecuteResult result = command->GetExecuteState();
     if (result.IsSucceed()) return common::Ok();
     return Fail(ErrorCode::kDataLoss, "cannot take the table " + name + " out of the store in " +
-                                          options_.path + ": " + result.ToString());
+                                          path_ + ": " + result.ToString());
   }
 
-  /// From the tables and log files that are there. A table that was no longer listed, and not
-  /// deleted yet, comes back with rows that are settled; the salvage takes those away.
-  Status MakeListAnew() {
-    common::log::Error("queue_damaged_list",
-                       "the store's list of tables is damaged; making it anew",
-                       {{"path", options_.path}});
-    std::vector<std::string> names;
-    if (Status listed = Try(env_->GetChildren(options_.path, &names)); !listed) return listed;
-    for (const std::string& name : names) {
-      if (!IsTableFile(name)) continue;
-      const rocksdb::Status whole = CheckTable(env_, PathIn(options_.path, name));
-      if (whole.ok()) continue;
-      const auto table = DamagedTable::Open(env_, PathIn(options_.path, name));
-      const std::string family = table ? table->family() : "";
-      if (Status aside = SetAside(name, family, whole); !aside) return aside;
-    }
-    const StoreSettings settings = MakeSettings(options_, nullptr, nullptr);
-    return Try(rocksdb::RepairDB(options_.path, settings.db, settings.families,
-                                 rocksdb::ColumnFamilyOptions()));
-  }
-
-  const Options& options_;
+  const std::string path_;
   rocksdb::Env* const env_;
+  StoreSettings settings_;
+  std::vector<rocksdb::ColumnFamilyDescriptor> families_;  ///< That the store has.
+  std::optional<Status> version_;
 };
 
 }  // namespace
 
-Status TakeOutDamagedTables(const Options& options) { return TableCheck(options).Run(); }
+Status TakeOutDamagedTables(const Options& options) { return TableCheck(options).Check(); }
+
+Status SetAllAside(const Options& options) { return TableCheck(options).SetAllAside(); }
 
 }  // namespace gateway::queue

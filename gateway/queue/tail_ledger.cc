@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/queue/tail_ledger.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
 
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/rocks_status.h"
@@ -17,21 +19,26 @@ using pipeline::Seq;
 namespace {
 
 void PutTail(const RocksStore& store, LogId log, Seq tail, rocksdb::WriteBatch& batch) {
-  batch.Put(store.family(Family::kMeta), EncodeMetaKey(kTailPrefix, log), EncodeNumber(tail));
+  for (const Family family : {Family::kMeta, Family::kRegistry}) {
+    batch.Put(store.family(family), EncodeMetaKey(kTailPrefix, log), EncodeNumber(tail));
+  }
 }
 
 }  // namespace
 
 Result<std::unordered_map<LogId, Seq>> LoadTails(const RocksStore& store) {
   std::unordered_map<LogId, Seq> tails;
-  const Status read =
-      ForEachLogMeta(store, kTailPrefix, [&](LogId log, std::string_view value) -> Status {
-        const Result<std::uint64_t> tail = DecodeNumber(value);
-        if (!tail) return tl::unexpected(tail.error());
-        tails.emplace(log, *tail);
-        return common::Ok();
-      });
-  if (!read) return tl::unexpected(read.error());
+  const auto take = [&](LogId log, std::string_view value) -> Status {
+    const Result<std::uint64_t> tail = DecodeNumber(value);
+    if (!tail) return tl::unexpected(tail.error());
+    Seq& known = tails[log];
+    known = std::max(known, *tail);
+    return common::Ok();
+  };
+  for (const Family family : {Family::kMeta, Family::kRegistry}) {
+    Status read = ForEachLogRecord(store, family, kTailPrefix, take);
+    if (!read) return tl::unexpected(std::move(read.error()));
+  }
   return tails;
 }
 

@@ -19,7 +19,8 @@ namespace gateway::queue {
 
 /// Writes down where each log ends, apart from its records: a table that is lost with the last
 /// records of a log would else be missed by nobody. A tail is written after its records went to
-/// a table; until then they lie in the log file, behind one another.
+/// a table; until then they lie in the log file, behind one another. It is written twice, like
+/// registrations, so that it is not lost together with the cursor.
 ///
 /// Between Begin and OnSuccess lies one write; without OnSuccess it changed nothing. For the
 /// committer's thread alone.

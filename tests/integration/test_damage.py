@@ -121,6 +121,5 @@ def test_the_list_of_files(which, harm, store):
     harm(path, os.path.getsize(path))
     assert store.deliver() == {"acme": [], "globex": []}
     assert store.gateway.process.wait_for_log(event="queue_damaged_list")
-    assert os.path.isdir(os.path.join(store.folder, "lost"))
     store.assert_counted(0)
     store.assert_goes_on(0)

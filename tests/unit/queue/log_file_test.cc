@@ -16,6 +16,9 @@
 namespace gateway::queue {
 namespace {
 
+bool Synced(std::string_view) { return true; }
+bool NotSynced(std::string_view) { return false; }
+
 /// A log file that RocksDB wrote: one write for each size, the n-th with sequence number n; and
 /// where each ends.
 struct Written {
@@ -94,9 +97,9 @@ TEST(LogFile, WithoutItsDamageHoldsEveryOtherWrite) {
   for (std::size_t n = 0; n + 1 < sizes.size(); ++n) {
     const std::size_t begin = n == 0 ? 0 : all.ends[n - 1];
     for (const std::size_t at : {begin, begin + 8, (begin + all.ends[n]) / 2, all.ends[n] - 1}) {
-      const auto whole = WithoutDamage(Flip(all.bytes, at), false);
+      const auto whole = WithoutDamage(Flip(all.bytes, at), false, Synced);
       ASSERT_TRUE(whole) << n << " at " << at;
-      EXPECT_EQ(WithoutDamage(*whole, false), std::nullopt) << "sound";
+      EXPECT_EQ(WithoutDamage(*whole, false, Synced), std::nullopt) << "sound";
       EXPECT_EQ(BytesOfWritesUpTo(n, *whole), begin) << "what came before is as it was";
       EXPECT_EQ(BytesOfWritesUpTo(1'000, *whole), whole->size());
       // As large as it would be without that write, but for how the others fall into blocks.
@@ -110,15 +113,15 @@ TEST(LogFile, WithoutItsDamageHoldsEveryOtherWrite) {
 
 TEST(LogFile, WhatIsSoundOrMerelyTornIsLeftAlone) {
   const Written all = Write({10, 70'000, 10});
-  EXPECT_EQ(WithoutDamage(all.bytes, false), std::nullopt);
-  EXPECT_EQ(WithoutDamage(all.bytes + std::string(50'000, '\0'), false), std::nullopt);
-  EXPECT_EQ(WithoutDamage("", false), std::nullopt);
+  EXPECT_EQ(WithoutDamage(all.bytes, false, Synced), std::nullopt);
+  EXPECT_EQ(WithoutDamage(all.bytes + std::string(50'000, '\0'), false, Synced), std::nullopt);
+  EXPECT_EQ(WithoutDamage("", false, Synced), std::nullopt);
   for (const std::size_t cut : {1UL, 20UL, 35'000UL}) {
     const std::string torn = all.bytes.substr(0, all.bytes.size() - cut);
-    EXPECT_EQ(WithoutDamage(torn, false), std::nullopt) << cut;
-    EXPECT_EQ(WithoutDamage(torn + std::string(50'000, '\0'), false), std::nullopt) << cut;
+    EXPECT_EQ(WithoutDamage(torn, false, Synced), std::nullopt) << cut;
+    EXPECT_EQ(WithoutDamage(torn + std::string(50'000, '\0'), false, Synced), std::nullopt) << cut;
   }
-  EXPECT_EQ(WithoutDamage(Flip(all.bytes, all.bytes.size() - 3), false), std::nullopt)
+  EXPECT_EQ(WithoutDamage(Flip(all.bytes, all.bytes.size() - 3), false, Synced), std::nullopt)
       << "the last write";
 }
 
@@ -131,7 +134,7 @@ TEST(LogFile, AWrongLengthCostsItsOwnWriteAlone) {
         std::string bytes = all.bytes;
         bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
         const std::string others = all.bytes.substr(0, begin) + all.bytes.substr(all.ends[n]);
-        EXPECT_EQ(WithoutDamage(bytes, false), others) << n << " at " << at - begin;
+        EXPECT_EQ(WithoutDamage(bytes, false, Synced), others) << n << " at " << at - begin;
       }
     }
   }
@@ -139,25 +142,34 @@ TEST(LogFile, AWrongLengthCostsItsOwnWriteAlone) {
 
 TEST(LogFile, TornEndBeforeLaterWritesIsDamage) {
   const Written all = Write({10, 70'000, 10});
-  EXPECT_EQ(WithoutDamage(all.bytes, true), std::nullopt);
-  EXPECT_EQ(WithoutDamage("", true), std::nullopt);
+  EXPECT_EQ(WithoutDamage(all.bytes, true, Synced), std::nullopt);
+  EXPECT_EQ(WithoutDamage("", true, Synced), std::nullopt);
   const std::string two = all.bytes.substr(0, all.ends[1]);
   for (const std::string& torn :
        {all.bytes.substr(0, all.bytes.size() - 1), all.bytes.substr(0, all.ends[1] + 20),
         two + std::string(50'000, '\0'), Flip(all.bytes, all.bytes.size() - 3)}) {
-    EXPECT_EQ(WithoutDamage(torn, true), two);
+    EXPECT_EQ(WithoutDamage(torn, true, Synced), two);
   }
   const std::string one = all.bytes.substr(0, all.ends[0]);
-  EXPECT_EQ(WithoutDamage(all.bytes.substr(0, all.ends[1] - 35'000), true), one)
+  EXPECT_EQ(WithoutDamage(all.bytes.substr(0, all.ends[1] - 35'000), true, Synced), one)
       << "within a write of several blocks";
-  EXPECT_EQ(WithoutDamage("no write at all", true), "");
+  EXPECT_EQ(WithoutDamage("no write at all", true, Synced), "");
 }
 
-TEST(LogFile, KnowsWhetherItHoldsWrites) {
+TEST(LogFile, WritesThatWereNotSyncedProveNoDamage) {
+  const Written all = Write({10, 300, 20});
+  EXPECT_EQ(WithoutDamage(Flip(all.bytes, 5), false, NotSynced), std::nullopt)
+      << "a disk may have lost the first of them alone";
+  EXPECT_TRUE(WithoutDamage(Flip(all.bytes, 5), true, NotSynced))
+      << "a newer file has one that was";
+}
+
+TEST(LogFile, KnowsWhetherItHoldsASyncedWrite) {
   const Written all = Write({10});
-  EXPECT_TRUE(HoldsWrites(all.bytes));
-  EXPECT_FALSE(HoldsWrites(""));
-  EXPECT_FALSE(HoldsWrites(all.bytes.substr(0, all.bytes.size() - 1)));
+  EXPECT_FALSE(HoldsSyncedWrite(all.bytes, NotSynced));
+  EXPECT_TRUE(HoldsSyncedWrite(all.bytes, Synced));
+  EXPECT_FALSE(HoldsSyncedWrite("", Synced));
+  EXPECT_FALSE(HoldsSyncedWrite(all.bytes.substr(0, all.bytes.size() - 1), Synced));
 }
 
 }  // namespace

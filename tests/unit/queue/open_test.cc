@@ -7,6 +7,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <string>
 
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/stored_records.h"
@@ -128,6 +130,22 @@ TEST_F(OpenTest, UnwritableDirectoryIsRefused) {
   const common::Error error = Refusal(options);
   EXPECT_EQ(error.code, ErrorCode::kIo);
   EXPECT_THAT(error.message, AllOf(HasSubstr("/proc/self"), HasSubstr("cannot be written")));
+}
+
+TEST_F(OpenTest, AStoreOfALaterFormatIsNotTouched) {
+  Open().reset();
+  std::ofstream(path() + "/format-version") << "9\n";
+  const auto files = [&] {
+    std::map<std::string, std::filesystem::file_time_type> times;
+    for (const auto& entry : std::filesystem::directory_iterator(path())) {
+      if (entry.path().filename() == kLockFile) continue;
+      times[entry.path().filename()] = entry.last_write_time();
+    }
+    return times;
+  };
+  const auto before = files();
+  EXPECT_THAT(Refusal(Defaults()).message, AllOf(HasSubstr(path()), HasSubstr("version 9")));
+  EXPECT_EQ(files(), before);
 }
 
 TEST_F(OpenTest, IncompleteOptionsAreRefused) {
