@@ -53,6 +53,9 @@ using Deadline = std::chrono::steady_clock::time_point;
 constexpr std::chrono::milliseconds kHousekeepingInterval{500};
 // Of housekeeping: a certificate is looked at every five seconds.
 constexpr std::uint64_t kCertificateChecks = 10;
+// What was accepted within a minute of a crash is not missed if the end of the log file is lost
+// too.
+constexpr std::uint64_t kTailSaves = 120;
 // After the deadline: for sockets that were closed by force to go.
 constexpr std::chrono::seconds kAbortGrace{2};
 // Of operators and their cron jobs.
@@ -390,7 +393,8 @@ class Application {
       return signals_->RequestStop();
     }
     ingest_connections_->Set(static_cast<double>(ingest_server_->stats().connections.load()));
-    if (housekeepings_++ % kCertificateChecks == 0) CheckCertificate();
+    if (housekeepings_ % kCertificateChecks == 0) CheckCertificate();
+    if (++housekeepings_ % kTailSaves == 0) queue_->SaveTails();
     housekeeping_.expires_after(kHousekeepingInterval);
     housekeeping_.async_wait([this](boost::system::error_code error) {
       if (!error) Housekeep();

@@ -12,6 +12,7 @@
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/stored_records.h"
 #include "gateway/queue/tail_ledger.h"
+#include "gateway/queue/tails_file.h"
 
 namespace gateway::queue {
 
@@ -106,8 +107,12 @@ Status LoadLogs(const RocksStore& store, LogTable& table) {
     return tl::unexpected(ToError(quarantine->status(), "read the quarantine"));
   }
 
-  const auto tails = LoadTails(store);
+  auto tails = LoadTails(store);
   if (!tails) return tl::unexpected(tails.error());
+  for (const auto& [log, tail] : ReadTailsFile(store.db().GetEnv(), store.path())) {
+    Seq& known = (*tails)[log];
+    known = std::max(known, tail);
+  }
   return ForEachLogMeta(store, kLogPrefix, [&](LogId log, std::string_view value) -> Status {
     Result<std::string> tenant = DecodeLog(value);
     if (!tenant) return tl::unexpected(std::move(tenant.error()));

@@ -23,6 +23,7 @@
 #include "gateway/queue/store_files.h"
 #include "gateway/queue/stored_records.h"
 #include "gateway/queue/tail_ledger.h"
+#include "gateway/queue/tails_file.h"
 
 namespace gateway::queue {
 
@@ -119,6 +120,7 @@ RocksQueue::~RocksQueue() {
     for (PendingQuarantine& quarantine : left.quarantines) quarantine.done(closed);
     left.clear();
   }
+  SaveTails();
 }
 
 Result<std::unique_ptr<RocksQueue>> RocksQueue::Open(const Options& options,
@@ -326,6 +328,14 @@ bool RocksQueue::CanOpenAgain() const {
 }
 
 QueueHealth RocksQueue::health() const { return impl_->health.Get(); }
+
+void RocksQueue::SaveTails() {
+  if (!impl_->health.ok()) return;
+  const rocksdb::Status written = WriteTailsFile(impl_->env, impl_->path, impl_->table.States());
+  if (written.ok()) return;
+  common::log::Warning("queue_tails_failed", "cannot write down where the logs end",
+                       {{"error", written.ToString()}});
+}
 
 void RocksQueue::UpdateMetrics() { impl_->counters.Update(*impl_->store); }
 

@@ -117,6 +117,9 @@ class RocksQueue final : public pipeline::EventQueue {
   bool CanOpenAgain() const;
   QueueHealth health() const;
   QueueSizes sizes() const;
+  /// Writes down beside the store where the logs end, so that a lost end of the log file is
+  /// missed; the destructor does too. To be called now and then. Blocks on the disk.
+  void SaveTails();
   /// Sets the metrics that nobody keeps up to date between scrapes. Blocks shortly on the disk.
   void UpdateMetrics();
 

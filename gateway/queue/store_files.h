@@ -19,6 +19,8 @@ namespace gateway::queue {
 
 /// Says the format version in plain text, so that it is known before anything is touched.
 inline constexpr std::string_view kVersionFile = "format-version";
+/// Where the logs ended (tails_file.h).
+inline constexpr std::string_view kTailsFile = "tails";
 /// There while the tables have to be looked at, one by one, at the next opening.
 inline constexpr std::string_view kCheckTables = "check-tables";
 /// There while cursors may have been lost with a table.

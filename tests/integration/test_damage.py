@@ -54,9 +54,21 @@ def test_a_log_file_that_ends_early(store):
     damage.cut(log, cut)
     lost = store.deliver()
     assert lost["acme"] == store.ids["acme"][-5 * BATCH:]
-    # The end of a log does not tell that there was more.
+    # Neither the end of a log tells that there was more, nor, so soon, the file of tails.
     del store.ids["acme"][-5 * BATCH:]
     store.assert_counted(0)
+
+
+@pytest.mark.parametrize("size", [0.5, 0.98])
+def test_a_log_file_that_ends_early_after_a_clean_stop(size, store):
+    """Nothing was torn then: what is missing was there."""
+    store.send("acme", 20)
+    assert store.gateway.stop() == 0
+    [log] = damage.write_ahead_logs(store.gateway)
+    damage.cut(log, int(os.path.getsize(log) * size))
+    lost = store.deliver()
+    assert lost["acme"]
+    store.assert_counted(len(lost["acme"]))
 
 
 @pytest.mark.parametrize("part", [0.1, 0.5, 0.99])

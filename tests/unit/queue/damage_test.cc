@@ -140,9 +140,34 @@ TEST_F(DamageTest, OnlyTheRestOfAHalfSettledRecordIsLost) {
   EXPECT_EQ((*queue)->State(log_)->delivered(), 4U);
 }
 
+TEST_F(DamageTest, WhatIsLostAtTheEndIsMissedAfterACleanStop) {
+  Fill();
+  // With all that the log file says of it.
+  for (const auto& entry : std::filesystem::directory_iterator(path())) {
+    if (entry.path().extension() == ".log") std::filesystem::resize_file(entry.path(), 300);
+  }
+  auto queue = Open(WithoutHotTail());
+  EXPECT_EQ((*queue)->State(log_)->tail, 12U);
+  const auto batch = queue->Read(From(*(*queue)->State(log_)));
+  ASSERT_TRUE(batch);
+  const std::uint64_t whole = batch->events;
+  EXPECT_LT(whole, 12U);
+  pipeline::ReadRequest rest = From(*(*queue)->State(log_));
+  rest.from = {.chunk = whole, .index = 0};
+  const auto lost = whole == 0 ? batch : queue->Read(rest);
+  ASSERT_TRUE(lost);
+  EXPECT_EQ(lost->damaged, (Ranges{{whole, 12}}));
+  EXPECT_EQ(Metric("queue_quarantined_events_total"), static_cast<double>(12 - whole));
+  // A file of tails that is not whole says nothing.
+  queue.reset();
+  std::filesystem::resize_file(path() + "/tails", 15);
+  EXPECT_EQ((*Open())->State(log_)->tail, 12U) << "the store itself knows by now";
+}
+
 TEST_F(DamageTest, NeighboursAndTheLastRecordAreFoundToo) {
   Fill();
   for (const Seq first : {0U, 3U, 9U}) Overwrite(first, "garbage");
+  std::filesystem::remove(path() + "/tails");
   auto queue = Open();
   // What the last record held cannot be known when its header is gone: at least one event.
   EXPECT_EQ((*queue)->State(log_)->tail, 10U);
