@@ -14,6 +14,7 @@ enum class ErrorCode {
   kUnavailable,  ///< Cannot be done now (overload, shutdown, storage full); a retry may work.
   kDataLoss,     ///< Stored bytes are damaged.
   kIo,           ///< The operating system or the store refused.
+  kNoSpace,      ///< It refused because the disk is full.
   kTimeout,
   kCancelled,
 };

@@ -94,6 +94,7 @@ class Application {
 
   int Run() {
     if (Status started = Start(); !started) {
+      if (started.error().code == common::ErrorCode::kCancelled) return 0;
       common::log::Error("start_failed", started.error().message);
       return 1;
     }
@@ -142,6 +143,10 @@ class Application {
       if (watch == nullptr || !watch->Over()) return std::nullopt;
       return "the process takes more memory than it may (ingest.max_process_memory)";
     });
+    health_.AddCheck([this]() -> std::optional<std::string> {
+      if (!waits_for_space_.load()) return std::nullopt;
+      return "the disk is full, and the store cannot be opened";
+    });
     admin_service_.emplace(health_, [this] { return CollectMetrics(); });
     auto server = common::net::HttpServer::Listen({&admin_.context()},
                                                   AdminServerOptions(config_.admin, config_.ingest),
@@ -166,10 +171,31 @@ class Application {
     return families;
   }
 
+  /// A disk that is full when the process starts is waited for, as one that gets full later is: to
+  /// end would only mean to be started again and again.
+  Status OpenStore() {
+    while (true) {
+      auto queue = queue::RocksQueue::Open(ToQueueOptions(config_), clock_, registry_);
+      if (queue) {
+        queue_ = std::move(*queue);
+        waits_for_space_.store(false);
+        return common::Ok();
+      }
+      if (queue.error().code != common::ErrorCode::kNoSpace) {
+        return Named("storage.path", queue.error());
+      }
+      if (!waits_for_space_.exchange(true)) {
+        common::log::Error("storage_full", "the disk is full; waiting for space to start",
+                           {{"reason", queue.error().message}});
+      }
+      if (signals_->WaitForStop(config_.storage.retry_interval)) {
+        return common::Fail(common::ErrorCode::kCancelled, "stopped before the start was over");
+      }
+    }
+  }
+
   Status OpenQueue() {
-    auto queue = queue::RocksQueue::Open(ToQueueOptions(config_), clock_, registry_);
-    if (!queue) return Named("storage.path", queue.error());
-    queue_ = std::move(*queue);
+    if (Status opened = OpenStore(); !opened) return opened;
     storage_watch_.emplace(
         config_.storage.path, queue::kLockFile, config_.storage.min_free_disk,
         [this]() -> std::optional<std::string> {
@@ -438,6 +464,7 @@ class Application {
   std::optional<Signals> signals_;
   std::size_t client_connections_ = 0;
   std::atomic<bool> failed_{false};
+  std::atomic<bool> waits_for_space_{false};
   std::uint64_t housekeepings_ = 0;
   // What the admin thread, which runs from the start on, may already look at.
   std::atomic<const observe::StorageWatch*> storage_source_{nullptr};

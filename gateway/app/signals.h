@@ -7,6 +7,8 @@
 #include <future>
 #include <utility>
 
+#include "common/clock.h"
+
 namespace gateway::app {
 
 /// SIGTERM and SIGINT: the first asks for an orderly stop, the second ends the process at
@@ -20,7 +22,11 @@ class Signals {
   /// thread runs, or on it.
   void OnHangUp(std::function<void()> reload) { reload_ = std::move(reload); }
   /// Blocks until the first signal, or RequestStop.
-  void WaitForStop() { stop_.get_future().wait(); }
+  void WaitForStop() { stopped_.wait(); }
+  /// False when there was none in that time.
+  bool WaitForStop(common::Duration longest) {
+    return stopped_.wait_for(longest) == std::future_status::ready;
+  }
   /// As a first signal. On the thread of `context`.
   void RequestStop();
 
@@ -29,6 +35,7 @@ class Signals {
 
   boost::asio::signal_set signals_;
   std::promise<void> stop_;
+  std::future<void> stopped_ = stop_.get_future();
   std::function<void()> reload_;
   bool stopping_ = false;
 };

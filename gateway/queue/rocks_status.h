@@ -18,6 +18,7 @@ inline common::Error ToError(const rocksdb::Status& status, const std::string& c
   if (status.IsCorruption()) code = ErrorCode::kDataLoss;
   if (status.IsNotFound()) code = ErrorCode::kNotFound;
   if (status.IsShutdownInProgress()) code = ErrorCode::kUnavailable;
+  if (status.IsNoSpace()) code = ErrorCode::kNoSpace;
   std::string message = "cannot " + context + ": ";
   if (status.IsNoSpace()) message += "no space left on the device; ";
   return {code, message + status.ToString()};

@@ -122,9 +122,9 @@ Status MakeStoreDirectory(rocksdb::Env* env, const std::string& path) {
   rocksdb::Status written = rocksdb::WriteStringToFile(env, "probe", probe, true);
   if (written.ok()) written = env->DeleteFile(probe);
   if (!written.ok()) {
-    return Fail(ErrorCode::kIo, "storage directory " + path + " cannot be written (" +
-                                    written.ToString() +
-                                    "): check its owner, its mount and the free space");
+    return Fail(written.IsNoSpace() ? ErrorCode::kNoSpace : ErrorCode::kIo,
+                "storage directory " + path + " cannot be written (" + written.ToString() +
+                    "): check its owner, its mount and the free space");
   }
   return common::Ok();
 }

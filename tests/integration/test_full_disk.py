@@ -7,9 +7,9 @@ import harness
 from disks import Sender, assert_all_delivered, assert_refused
 
 
-def fill(disk):
+def fill(disk, name="filler"):
     """A file that takes every byte that is left; its path."""
-    path = disk.path / "filler"
+    path = disk.path / name
     with open(path, "wb", buffering=0) as file:
         try:
             while True:
@@ -52,19 +52,22 @@ def test_no_byte_left(disk, new_gateway, sandbox):
     assert int(refused.headers["retry-after"]) >= 1
     assert gateway.process.running()
 
-    # Killed and started again on the full disk, it may refuse to start; it must not crash.
+    # Killed and started again on the full disk, it waits for space.
     gateway.kill()
+    rest = fill(disk, "rest")
     process = harness.Process("serve", "--config", gateway.config_path(), cwd=gateway.folder)
-    try:
-        process.wait_for_log(event="ready")
-    except AssertionError:
-        assert process.wait() == 1, process.log_text()
-        assert "space" in process.log_text()
-    finally:
-        process.kill()
-        process.assert_sound()
-
+    process.wait_for_log(event="storage_full")
+    client = harness.Client(process.port("admin"))
+    ready = client.get("/readyz")
+    client.close()
+    assert ready.status == 503 and "full" in str(ready.json)
+    assert process.terminate() == 0
+    process = harness.Process("serve", "--config", gateway.config_path(), cwd=gateway.folder)
+    process.wait_for_log(event="storage_full")
     os.unlink(filler)
+    os.unlink(rest)
+    process.wait_for_log(event="ready")
+    assert process.terminate() == 0
     gateway.start()
     assert sender.send().status == 200
     assert_all_delivered(gateway, sender, sandbox)
