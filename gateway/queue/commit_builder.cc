@@ -25,6 +25,11 @@ common::Error Invalid(std::string message) {
   return {ErrorCode::kInvalidArgument, std::move(message)};
 }
 
+/// A time as the id of a letter would say it.
+std::uint64_t AsId(common::WallTime time) {
+  return static_cast<std::uint64_t>(time.time_since_epoch().count()) * 1000;
+}
+
 /// Events of [from, to) that lie in `range`.
 std::uint64_t Overlap(const DamagedRange& range, Seq from, Seq to) {
   const Seq begin = std::max(range.first, from);
@@ -84,7 +89,8 @@ CommitBuilder::CommitBuilder(const RocksStore& store, const LogTable& table,
       rejected_(std::move(ledgers.rejected)),
       dead_(std::move(ledgers.dead)),
       ids_(std::move(ledgers.ids)),
-      tails_(std::move(ledgers.tails)) {}
+      tails_(std::move(ledgers.tails)),
+      trust_(clock.Steady(), clock.Wall()) {}
 
 LogTable::Change* CommitBuilder::Stage(LogId log, Commit& commit) {
   const auto [staged, is_new] = staged_.try_emplace(log, commit.changes.size());
@@ -102,7 +108,7 @@ void CommitBuilder::Build(Work& work, Commit& commit) {
   staged_.clear();
   for (LetterLedger* letters : {&rejected_, &dead_}) {
     letters->Begin();
-    if (expire_letters_) letters->Expire(NowAsId());
+    if (expire_letters_at_ != 0) letters->Expire(expire_letters_at_);
   }
   ids_.Begin();
   tails_.Begin();
@@ -252,20 +258,20 @@ void CommitBuilder::FlushChunk(LogTable::Change& change, Committed& committed, C
 std::uint64_t CommitBuilder::NextDeadId() {
   // Microseconds of the clock, pushed on where the clock is coarse or went back: an id is
   // never given out twice, and sorts by time.
-  last_dead_id_ = std::max(last_dead_id_ + 1, NowAsId());
+  last_dead_id_ = std::max(last_dead_id_ + 1, AsId(clock_.Wall()));
   return last_dead_id_;
-}
-
-std::uint64_t CommitBuilder::NowAsId() const {
-  return static_cast<std::uint64_t>(clock_.Wall().time_since_epoch().count()) * 1000;
 }
 
 bool CommitBuilder::LettersExpired() {
   const common::SteadyTime now = clock_.Steady();
   if (now < next_expiry_) return false;
   next_expiry_ = now + kExpiryInterval;
-  expire_letters_ = rejected_.HasExpired(NowAsId()) || dead_.HasExpired(NowAsId());
-  return expire_letters_;
+  expire_letters_at_ = 0;
+  const common::WallTime wall = clock_.Wall();
+  if (trust_.Observe(now, wall) < common::ClockTrust::kEnough) return false;
+  const std::uint64_t id = AsId(wall);
+  if (rejected_.HasExpired(id) || dead_.HasExpired(id)) expire_letters_at_ = id;
+  return expire_letters_at_ != 0;
 }
 
 void CommitBuilder::AddQuarantine(const DamagedRecord& record, Commit& commit) {
@@ -324,7 +330,7 @@ void CommitBuilder::AddSettlement(PendingSettle& settle, Commit& commit) {
 void CommitBuilder::OnSuccess() {
   rejected_.OnSuccess();
   dead_.OnSuccess();
-  expire_letters_ = false;
+  expire_letters_at_ = 0;
   ids_.OnSuccess();
   tails_.OnSuccess();
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/clock.h"
+#include "common/clock_trust.h"
 #include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/commit_work.h"
 #include "gateway/queue/id_ledger.h"
@@ -75,8 +76,9 @@ class CommitBuilder {
   /// called often.
   bool ForgetExpiredIds() { return ids_.Expire(clock_); }
 
-  /// Whether letters are too old: then a Build, even without work, drops them. Looks at all logs
-  /// once a minute, and is cheap between.
+  /// Whether letters are too old: then a Build, even without work, drops them. None is while the
+  /// calendar cannot be believed (common::ClockTrust). Looks at all logs once a minute, and is
+  /// cheap between.
   bool LettersExpired();
 
   std::uint64_t remembered_ids() const { return ids_.count(); }
@@ -99,8 +101,6 @@ class CommitBuilder {
   void AddSettlement(PendingSettle& settle, Commit& commit);
   /// An id for a dead letter or a refused event: never given out before.
   std::uint64_t NextDeadId();
-  /// The time, as such an id would say it.
-  std::uint64_t NowAsId() const;
 
   const RocksStore& store_;
   const LogTable& table_;
@@ -112,7 +112,10 @@ class CommitBuilder {
   IdLedger ids_;
   TailLedger tails_;
   common::SteadyTime next_expiry_;
-  bool expire_letters_ = false;  ///< With the next Build that succeeds.
+  common::ClockTrust trust_;
+  /// The time at which letters were too old, as an id: they go with the next Build that succeeds.
+  /// It stays that time: the clock may have jumped since. 0: none was.
+  std::uint64_t expire_letters_at_ = 0;
 
   // Scratch space of one Build, kept for its capacity.
   std::unordered_map<pipeline::LogId, std::size_t> staged_;

@@ -187,6 +187,41 @@ TEST_F(CommitBuilderTest, OldLettersGoWithTheNextCommitAlsoAnEmptyOne) {
   EXPECT_FALSE(builder_->LettersExpired());
 }
 
+TEST_F(CommitBuilderTest, AClockThatJumpedDropsNoLettersForAnHour) {
+  Succeed(AppendWork({"one", "two", "three"}));
+  Succeed(SettleWork());
+  const auto jump = std::chrono::hours(24 * 120);
+  clock_.JumpWall(jump);
+  EXPECT_FALSE(builder_->LettersExpired()) << "as it may be at the start";
+  for (int minute = 0; minute < 59; ++minute) {
+    clock_.Advance(std::chrono::minutes(1));
+    EXPECT_FALSE(builder_->LettersExpired());
+  }
+  clock_.JumpWall(-jump);
+  clock_.Advance(std::chrono::hours(2));
+  EXPECT_FALSE(builder_->LettersExpired()) << "mended in time";
+  clock_.JumpWall(jump);
+  clock_.Advance(std::chrono::minutes(1));
+  EXPECT_FALSE(builder_->LettersExpired()) << "as somebody may set it later";
+  Succeed({});
+  EXPECT_EQ(Numbers(Family::kDead).size(), 1U);
+  clock_.Advance(std::chrono::hours(1));
+  EXPECT_TRUE(builder_->LettersExpired()) << "it seems to be right";
+}
+
+TEST_F(CommitBuilderTest, LettersOfABuildThatIsRepeatedGoByTheTimeOfTheLook) {
+  Succeed(AppendWork({"one", "two", "three"}));
+  clock_.Advance(kLetterAge);
+  Succeed(SettleWork());
+  clock_.Advance(std::chrono::minutes(1));
+  ASSERT_TRUE(builder_->LettersExpired()) << "the refused event is too old";
+  Fail({});
+  clock_.JumpWall(std::chrono::hours(24 * 120));
+  Succeed({});
+  EXPECT_TRUE(Numbers(Family::kRejected).empty());
+  EXPECT_EQ(Numbers(Family::kDead).size(), 1U) << "the dead letter is not";
+}
+
 TEST_F(CommitBuilderTest, DeadLettersOfAnOlderReleaseAreCounted) {
   Succeed(AppendWork({"one", "two", "three"}));
   Succeed(SettleWork());
