@@ -237,8 +237,11 @@ class Application {
     if (!transport) return Named("segment.ca_file", transport.error());
     transport_ = std::move(*transport);
     pump_alarm_.emplace(delivery_.context());
+    deliver::PumpOptions options = ToPumpOptions(config_);
+    // An event that expires is written once more; what is left of the disk is for deliveries.
+    options.may_expire = [this] { return !storage_watch_->Problem(); };
     pump_.emplace(
-        ToPumpOptions(config_), clock_, pump_random_, *queue_, *transport_, *tenants_,
+        std::move(options), clock_, pump_random_, *queue_, *transport_, *tenants_,
         [this](std::function<void()> f) { boost::asio::post(delivery_.context(), std::move(f)); },
         [this](common::SteadyTime at) { SetPumpAlarm(at); }, registry_);
     return common::Ok();

@@ -158,14 +158,15 @@ constexpr auto kConfigFields = std::to_array<Field>({
     {"retention.max_age", At<&Config::retention, &Retention::max_age>, Duration("0s", "10000d"),
      "30d",
      "How long an event may wait for delivery before it becomes a dead letter (code `expired`); 0 "
-     "is "
-     "for ever. Also for tenants that are paused, held or no longer configured. How much may wait "
-     "is "
-     "`ingest.tenant_limits.max_backlog`: beyond it new events are refused, and none is given up."},
+     "is for ever. Also for tenants that are paused, held or no longer configured. None does until "
+     "the clock has run for an hour (or for this time where it is shorter) without a jump, nor "
+     "below `storage.min_free_disk`. How much may wait is `ingest.tenant_limits.max_backlog`: "
+     "beyond it new events are refused, and none is given up."},
     {"retention.dead_letter_max_age", At<&Config::retention, &Retention::dead_letter_max_age>,
      Duration("0s", "10000d"), "90d",
-     "How long dead letters and refused events are kept; 0 is for ever. What goes is logged "
-     "(`dead_letters_dropped`) and counted."},
+     "How long dead letters and refused events are kept; 0 is for ever. None goes until the clock "
+     "has run for an hour without a jump. What goes is logged (`dead_letters_dropped`) and "
+     "counted."},
     {"retention.tenant_max_dead_letters",
      At<&Config::retention, &Retention::tenant_max_dead_letters>, Size("0", "16TiB"), "4GiB",
      "Dead letters that are kept for one tenant; the oldest go first, and are logged and counted."},

@@ -20,10 +20,6 @@ using common::WallTime;
 using pipeline::HoldReason;
 using pipeline::LogId;
 
-// How long after a start, or after a look that failed, events are looked at for their age.
-constexpr std::chrono::hours kFirstExpiryLook{1};
-constexpr std::chrono::milliseconds kShortestExpiryLook{10};
-
 double Seconds(common::Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
@@ -87,20 +83,24 @@ Pump::Pump(PumpOptions options, const common::Clock& clock, common::Random& rand
            pipeline::EventQueue& queue, pipeline::Transport& transport,
            const pipeline::TenantView& tenants, Post post, SetAlarm set_alarm,
            prometheus::Registry& registry)
-    : options_(options),
+    : options_(std::move(options)),
       clock_(clock),
       queue_(queue),
       transport_(transport),
       tenants_(tenants),
       post_(std::move(post)),
       set_alarm_(std::move(set_alarm)),
-      policy_{.hold_probe_interval = options.hold_probe_interval,
+      policy_{.hold_probe_interval = options_.hold_probe_interval,
               .backoff =
-                  [backoff = options.backoff, &random](std::uint32_t attempt) {
+                  [backoff = options_.backoff, &random](std::uint32_t attempt) {
                     return schedule::BackoffDelay(backoff, attempt, random);
                   }},
       metrics_(registry),
-      scheduler_(options.scheduler) {}
+      scheduler_(options_.scheduler),
+      expiry_({.default_max_age = options_.default_max_age,
+               .retry_interval = options_.queue_retry_interval,
+               .may_expire = options_.may_expire},
+              clock, tenants) {}
 
 void Pump::Start(const std::vector<pipeline::LogState>& logs) {
   const auto snapshot = tenants_.Current();
@@ -116,8 +116,8 @@ void Pump::Start(const std::vector<pipeline::LogState>& logs) {
                        DueAfterRestart(state.retry, options_, clock_), !lane.deliverable,
                        clock_.Steady());
     CountHeld({}, state.retry);
-    // Most of a backlog is soon gone; the rest does not expire while nobody looks.
-    if (state.pending() > 0) PlanExpiry(state.log, clock_.Steady(), kFirstExpiryLook);
+    // It does not expire while nobody looks.
+    if (state.pending() > 0) expiry_.PlanBacklog(state.log);
     if (tenant == nullptr && state.pending() > 0) {
       ++unconfigured;
       common::log::Warning("tenant_unconfigured",
@@ -139,9 +139,8 @@ void Pump::Start(const std::vector<pipeline::LogState>& logs) {
 
 void Pump::OnCommitted(const std::vector<pipeline::Committed>& commits) {
   for (const pipeline::Committed& commit : commits) {
-    const SteadyTime now = clock_.Steady();
-    scheduler_.OnCommitted(commit.log, commit.events, commit.bytes, now);
-    if (!expiry_.planned(commit.log)) PlanExpiry(commit.log, now, MaxAge(commit.log));
+    scheduler_.OnCommitted(commit.log, commit.events, commit.bytes, clock_.Steady());
+    expiry_.OnCommitted(commit.log);
   }
   Turn();
 }
@@ -149,7 +148,7 @@ void Pump::OnCommitted(const std::vector<pipeline::Committed>& commits) {
 void Pump::Turn() {
   const SteadyTime now = clock_.Steady();
   RetrySettlements(now);
-  ExpireDue(now);
+  ExpireDue();
   while (!stopping_) {
     const auto dispatch = scheduler_.Next(now);
     if (!dispatch) break;
@@ -188,82 +187,6 @@ void Pump::StartBatch(const schedule::Dispatch& dispatch) {
         auto shared = std::make_shared<common::Result<pipeline::ReadBatch>>(std::move(result));
         post_([this, log, shared] { OnRead(log, std::move(*shared)); });
       });
-}
-
-common::Duration Pump::MaxAge(LogId log) const {
-  const auto snapshot = tenants_.Current();
-  const pipeline::Tenant* tenant = snapshot->FindByLog(log);
-  return tenant == nullptr ? options_.default_max_age : tenant->max_age;
-}
-
-void Pump::PlanExpiry(LogId log, SteadyTime now, common::Duration wait) {
-  const common::Duration max_age = MaxAge(log);
-  if (max_age == common::Duration{}) return;
-  expiry_.Plan(log, now + std::clamp<common::Duration>(wait, kShortestExpiryLook, max_age));
-}
-
-void Pump::ExpireDue(SteadyTime now) {
-  while (!stopping_) {
-    const auto due = expiry_.Next(now);
-    if (!due) return;
-    const LogId log = *due;
-    // An empty log has nothing to look at; its next event plans a look.
-    if (scheduler_.pending_events(log) == 0) continue;
-    const Lane& lane = lanes_.at(log);
-    if (lane.settle_refused || !scheduler_.Claim(log)) {
-      PlanExpiry(log, now, options_.queue_retry_interval);
-      continue;
-    }
-    queue_.Read({.log = log,
-                 .from = lane.progress.cursor,
-                 .max_events = options_.scheduler.max_batch_events,
-                 .max_bytes = options_.scheduler.max_batch_bytes},
-                [this, log](common::Result<pipeline::ReadBatch> result) {
-                  auto shared =
-                      std::make_shared<common::Result<pipeline::ReadBatch>>(std::move(result));
-                  post_([this, log, shared] { OnExpiryRead(log, std::move(*shared)); });
-                });
-  }
-}
-
-void Pump::OnExpiryRead(LogId log, common::Result<pipeline::ReadBatch> result) {
-  Lane& lane = lanes_.at(log);
-  const SteadyTime now = clock_.Steady();
-  if (!result || result->events == 0 || !result->damaged.empty() || stopping_) {
-    // The next delivery meets the same, and says so.
-    scheduler_.Release(log, 0, 0, now);
-    PlanExpiry(log, now, kFirstExpiryLook);
-    return Turn();
-  }
-  Expire(log, lane, *result);
-  Turn();
-}
-
-void Pump::Expire(LogId log, Lane& lane, const pipeline::ReadBatch& batch) {
-  const SteadyTime now = clock_.Steady();
-  const common::Duration max_age = MaxAge(log);
-  if (max_age == common::Duration{}) return scheduler_.Release(log, 0, 0, now);
-  const WallTime oldest =
-      clock_.Wall() - std::chrono::duration_cast<std::chrono::milliseconds>(max_age);
-  settle::Verdict verdict = settle::Expire(lane.progress, log, batch, oldest, clock_.Wall());
-  if (verdict.buried == 0) {
-    scheduler_.Release(log, 0, 0, now);
-    return PlanExpiry(log, now, batch.slices.front().chunk->accepted_at - oldest);
-  }
-  const auto snapshot = tenants_.Current();
-  const pipeline::Tenant* tenant = snapshot->FindByLog(log);
-  common::log::Warning("events_expired",
-                       "events waited longer than they may; they are dead letters now",
-                       {{"log", log},
-                        {"tenant", tenant == nullptr ? "" : tenant->id},
-                        {"events", verdict.buried},
-                        {"max_age_seconds", max_age}});
-  lane.progress = verdict.progress;
-  metrics_.expired.Increment(verdict.buried);
-  scheduler_.SetEventCap(log, verdict.progress.event_cap);
-  scheduler_.Release(log, verdict.buried, verdict.bytes, now);
-  PlanExpiry(log, now, {});
-  Settle(log, lane, std::move(verdict.settlement));
 }
 
 void Pump::OnRead(LogId log, common::Result<pipeline::ReadBatch> result) {
@@ -369,6 +292,7 @@ void Pump::OnSettled(LogId log, const common::Status& status) {
     lane.settling.reset();
     lane.settle_refused = false;
     if (lane.unsettled) SubmitSettlement(log, lane);
+    LookAfterSettling(log, lane);
   } else {
     if (!lane.settle_refused) {  // Once an outage; it is tried every second.
       common::log::Error("settle_failed", "cannot store what was delivered; trying again",
@@ -474,7 +398,8 @@ void Pump::Stop(std::function<void()> done) {
 }
 
 void Pump::CheckStopped() {
-  if (!stopping_ || scheduler_.in_flight() > 0 || settling_ > 0 || !stopped_) return;
+  if (!stopping_ || !stopped_) return;
+  if (scheduler_.in_flight() > 0 || scheduler_.claimed() > 0 || settling_ > 0) return;
   std::exchange(stopped_, nullptr)();
 }
 

@@ -15,11 +15,11 @@
 #include "common/random.h"
 #include "gateway/deliver/classify.h"
 #include "gateway/deliver/delivery_metrics.h"
+#include "gateway/deliver/expiry.h"
 #include "gateway/pipeline/event_queue.h"
 #include "gateway/pipeline/tenant_view.h"
 #include "gateway/pipeline/transport.h"
 #include "gateway/schedule/backoff.h"
-#include "gateway/schedule/expiry_watch.h"
 #include "gateway/schedule/scheduler.h"
 #include "gateway/settle/verdict.h"
 
@@ -31,8 +31,9 @@ struct PumpOptions {
   ClassifyPolicy classify;
   common::Duration request_timeout{};
   common::Duration hold_probe_interval{};
-  /// pipeline::Tenant::max_age for logs whose tenant is not configured.
+  /// As in ExpiryOptions.
   common::Duration default_max_age{};
+  std::function<bool()> may_expire{};
   /// Wait before the queue is asked again after it refused a settlement or a read.
   common::Duration queue_retry_interval{};
 };
@@ -77,7 +78,9 @@ class Pump {
     std::optional<pipeline::Settlement> unsettled;  ///< Waits for `settling` to end.
     std::optional<pipeline::Settlement> settling;   ///< With the queue; kept for a second try.
     bool deliverable = false;                       ///< The tenant is configured and enabled.
-    bool settle_refused = false;  ///< The queue refused; nothing is sent until it takes it.
+    bool settle_refused = false;     ///< The queue refused; nothing is sent until it takes it.
+    bool giving_up = false;          ///< A look's settlement is with the queue: the look lasts.
+    bool look_when_settled = false;  ///< For events that waited too long.
   };
 
   void StartBatch(const schedule::Dispatch& dispatch);
@@ -88,12 +91,16 @@ class Pump {
   void Settle(pipeline::LogId log, Lane& lane, pipeline::Settlement settlement);
   void SubmitSettlement(pipeline::LogId log, Lane& lane);
   void OnSettled(pipeline::LogId log, const common::Status& status);
-  /// How old the log's events may become; 0: any age.
-  common::Duration MaxAge(pipeline::LogId log) const;
-  void PlanExpiry(pipeline::LogId log, common::SteadyTime now, common::Duration wait);
-  void ExpireDue(common::SteadyTime now);
-  void OnExpiryRead(pipeline::LogId log, common::Result<pipeline::ReadBatch> result);
-  void Expire(pipeline::LogId log, Lane& lane, const pipeline::ReadBatch& batch);
+  // In pump_expiry.cc: what waits too long is given up.
+  void ExpireDue();
+  /// Reads at the cursor of a claimed lane: one event, or as many as a batch has.
+  void Look(pipeline::LogId log, const Lane& lane, bool whole_batch);
+  void OnLook(pipeline::LogId log, bool whole_batch, common::Result<pipeline::ReadBatch> result);
+  void Judge(pipeline::LogId log, Lane& lane, const pipeline::ReadBatch& batch, bool whole_batch);
+  /// Nothing is given up; there is another look after `next`.
+  void EndLook(pipeline::LogId log, common::Duration next);
+  void GiveUp(pipeline::LogId log, Lane& lane, settle::Verdict verdict);
+  void LookAfterSettling(pipeline::LogId log, Lane& lane);
   void Report(const std::string& tenant, bool was_held, const pipeline::TransportReply& reply,
               const pipeline::Outcome& outcome, const settle::Verdict& verdict);
   void CountHeld(const pipeline::RetryState& before, const pipeline::RetryState& after);
@@ -112,7 +119,7 @@ class Pump {
   const settle::Policy policy_;
   DeliveryMetrics metrics_;
   schedule::Scheduler scheduler_;
-  schedule::ExpiryWatch expiry_;
+  Expiry expiry_;
   std::unordered_map<pipeline::LogId, Lane> lanes_;
   std::size_t settling_ = 0;
   std::vector<pipeline::LogId> refused_;  ///< Lanes with settle_refused.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/schedule/expiry_watch.h"
 
+#include <algorithm>
+
 namespace gateway::schedule {
 
 using common::SteadyTime;
@@ -16,17 +18,23 @@ void ExpiryWatch::Plan(LogId log, SteadyTime at) {
   by_time_.emplace(at, log);
 }
 
+bool ExpiryWatch::IsDue(SteadyTime now) const {
+  const auto wake = NextWake();
+  return wake && *wake <= now;
+}
+
 std::optional<LogId> ExpiryWatch::Next(SteadyTime now) {
-  if (by_time_.empty() || by_time_.begin()->first > now) return std::nullopt;
+  if (!IsDue(now)) return std::nullopt;
   const LogId log = by_time_.begin()->second;
   by_time_.erase(by_time_.begin());
   planned_.erase(log);
+  ++looks_;
   return log;
 }
 
 std::optional<SteadyTime> ExpiryWatch::NextWake() const {
-  if (by_time_.empty()) return std::nullopt;
-  return by_time_.begin()->first;
+  if (by_time_.empty() || looks_ >= max_looks_) return std::nullopt;
+  return std::max(by_time_.begin()->first, held_until_);
 }
 
 }  // namespace gateway::schedule

@@ -31,7 +31,7 @@ void Scheduler::OnCommitted(LogId log, std::uint64_t events, std::uint64_t bytes
   lane.events += events;
   lane.bytes += bytes;
   pending_events_ += events;
-  if (lane.place == Place::kInFlight) {
+  if (lane.away()) {
     if (!lane.arrived_in_flight) lane.arrived_in_flight = now;
     return;
   }
@@ -44,7 +44,7 @@ void Scheduler::SetPaused(LogId log, bool paused, SteadyTime now) {
   if (it == lanes_.end() || it->second.paused == paused) return;
   it->second.paused = paused;
   paused_lanes_ = paused ? paused_lanes_ + 1 : paused_lanes_ - 1;
-  if (it->second.place != Place::kInFlight) Replace(log, it->second, now);
+  if (!it->second.away()) Replace(log, it->second, now);
 }
 
 void Scheduler::SetEventCap(LogId log, std::uint32_t max_events) {
@@ -61,28 +61,29 @@ std::optional<Dispatch> Scheduler::Next(SteadyTime now) {
   const std::uint32_t limit = std::min(BatchLimit(lane), lane.rate.Available(now));
   lane.taken = limit;
   lane.rate.Take(limit);
-  TakeOff(lane);
+  TakeOff(lane, Place::kInFlight);
+  ++in_flight_;
   return Dispatch{log, limit, options_.max_batch_bytes};
 }
 
-void Scheduler::TakeOff(Lane& lane) {
-  lane.place = Place::kInFlight;
+void Scheduler::TakeOff(Lane& lane, Place place) {
+  lane.place = place;
   lane.arrived_in_flight.reset();
   lane.offered = lane.events;
-  ++in_flight_;
 }
 
 bool Scheduler::Claim(LogId log) {
   Lane& lane = lanes_.at(log);
-  if (lane.place == Place::kInFlight) return false;
+  if (lane.away()) return false;
   Unplace(log, lane);
-  lane.taken = 0;
-  TakeOff(lane);
+  TakeOff(lane, Place::kClaimed);
+  ++claimed_;
   return true;
 }
 
 void Scheduler::Release(LogId log, std::uint64_t events, std::uint64_t bytes, SteadyTime now) {
-  OnBatchDone(log, events, bytes, lanes_.at(log).not_before, now);
+  --claimed_;
+  Land(log, lanes_.at(log), events, bytes, now);
 }
 
 void Scheduler::OnBatchRead(LogId log, std::uint32_t events) {
@@ -95,6 +96,12 @@ void Scheduler::OnBatchDone(LogId log, std::uint64_t events, std::uint64_t bytes
                             SteadyTime not_before, SteadyTime now) {
   Lane& lane = lanes_.at(log);
   --in_flight_;
+  lane.not_before = not_before;
+  Land(log, lane, events, bytes, now);
+}
+
+void Scheduler::Land(LogId log, Lane& lane, std::uint64_t events, std::uint64_t bytes,
+                     SteadyTime now) {
   events = std::min(events, lane.events);
   lane.events -= events;
   lane.bytes -= std::min(bytes, lane.bytes);
@@ -105,7 +112,6 @@ void Scheduler::OnBatchDone(LogId log, std::uint64_t events, std::uint64_t bytes
   // Everything that was there at dispatch is gone: the rest came later and may wait its
   // own time for company.
   if (events >= lane.offered) lane.oldest = lane.arrived_in_flight.value_or(now);
-  lane.not_before = not_before;
   lane.place = Place::kIdle;
   Replace(log, lane, now);
 }

@@ -66,8 +66,8 @@ class Scheduler {
   void OnBatchDone(pipeline::LogId log, std::uint64_t events, std::uint64_t bytes,
                    common::SteadyTime not_before, common::SteadyTime now);
 
-  /// Takes a lane out of turn, paused or not, to do something else with its log; it counts as
-  /// in flight until Release. False when it is in flight already.
+  /// Takes a lane out of turn, paused or not, to do something else with its log until Release.
+  /// It takes no place in flight. False when it is in flight or claimed already.
   bool Claim(pipeline::LogId log);
   /// Gives it back: `events`/`bytes` left the log. When it may go next is as before.
   void Release(pipeline::LogId log, std::uint64_t events, std::uint64_t bytes,
@@ -77,12 +77,13 @@ class Scheduler {
   std::optional<common::SteadyTime> NextWake() const;
 
   std::uint32_t in_flight() const { return in_flight_; }
+  std::uint32_t claimed() const { return claimed_; }
   std::uint64_t pending_events() const { return pending_events_; }
   std::uint64_t pending_events(pipeline::LogId log) const;
   std::size_t paused_lanes() const { return paused_lanes_; }
 
  private:
-  enum class Place { kIdle, kWaiting, kReady, kInFlight };
+  enum class Place { kIdle, kWaiting, kReady, kInFlight, kClaimed };
 
   struct Lane {
     explicit Lane(common::TokenBucket bucket) : rate(bucket) {}
@@ -97,10 +98,14 @@ class Scheduler {
     std::uint32_t event_cap = 0;  ///< 0: none.
     bool paused = false;
     Place place = Place::kIdle;
+    bool away() const { return place == Place::kInFlight || place == Place::kClaimed; }
     common::TokenBucket rate;
   };
 
-  void TakeOff(Lane& lane);
+  static void TakeOff(Lane& lane, Place place);
+  /// The end of it: `events`/`bytes` left the log.
+  void Land(pipeline::LogId log, Lane& lane, std::uint64_t events, std::uint64_t bytes,
+            common::SteadyTime now);
   void Replace(pipeline::LogId log, Lane& lane, common::SteadyTime now);
   void Unplace(pipeline::LogId log, Lane& lane);
   common::SteadyTime DueTime(Lane& lane, common::SteadyTime now);
@@ -112,6 +117,7 @@ class Scheduler {
   std::deque<pipeline::LogId> ready_;
   std::set<std::pair<common::SteadyTime, pipeline::LogId>> waiting_;
   std::uint32_t in_flight_ = 0;
+  std::uint32_t claimed_ = 0;
   std::uint64_t pending_events_ = 0;
   std::size_t paused_lanes_ = 0;
 };

@@ -178,6 +178,7 @@ Result<ReadBatch> MemoryQueue::ReadLocked(const ReadRequest& request) {
 void MemoryQueue::Read(ReadRequest request, ReadDone done) {
   Result<ReadBatch> answer = [&] {
     const std::scoped_lock lock(mutex_);
+    reads_.push_back(request);
     return ReadLocked(request);
   }();
   done(std::move(answer));
@@ -218,11 +219,43 @@ Status MemoryQueue::SettleLocked(Settlement settlement) {
 }
 
 void MemoryQueue::Settle(Settlement settlement, SettleDone done) {
-  Status answer = [&] {
+  std::optional<Status> answer;
+  {
     const std::scoped_lock lock(mutex_);
-    return SettleLocked(std::move(settlement));
-  }();
-  done(std::move(answer));
+    if (hold_settles_) {
+      held_.emplace_back(std::move(settlement), std::move(done));
+      return;
+    }
+    answer = SettleLocked(std::move(settlement));
+  }
+  done(std::move(*answer));
+}
+
+void MemoryQueue::HoldSettles() {
+  const std::scoped_lock lock(mutex_);
+  hold_settles_ = true;
+}
+
+void MemoryQueue::FreeSettles() {
+  std::vector<std::pair<Settlement, SettleDone>> held;
+  {
+    const std::scoped_lock lock(mutex_);
+    hold_settles_ = false;
+    held.swap(held_);
+  }
+  for (auto& [settlement, done] : held) Settle(std::move(settlement), std::move(done));
+}
+
+std::size_t MemoryQueue::HeldLetters() const {
+  const std::scoped_lock lock(mutex_);
+  std::size_t letters = 0;
+  for (const auto& [settlement, done] : held_) letters += settlement.dead.size();
+  return letters;
+}
+
+std::vector<ReadRequest> MemoryQueue::Reads() const {
+  const std::scoped_lock lock(mutex_);
+  return reads_;
 }
 
 void MemoryQueue::SetCommitListener(CommitListener listener) {

@@ -44,6 +44,15 @@ class MemoryQueue final : public gateway::pipeline::EventQueue {
   void FailReads(std::optional<common::Error> error);
   void FailSettles(std::optional<common::Error> error);
 
+  /// Until FreeSettles, settlements are neither done nor answered, as by a committer that stands.
+  void HoldSettles();
+  void FreeSettles();
+  /// Dead letters in the settlements that are held.
+  std::size_t HeldLetters() const;
+
+  /// Every read that was asked for.
+  std::vector<gateway::pipeline::ReadRequest> Reads() const;
+
   /// Makes the chunk that starts at `first` unreadable, as a flipped bit on disk would.
   void Damage(LogId log, Seq first);
 
@@ -99,6 +108,9 @@ class MemoryQueue final : public gateway::pipeline::EventQueue {
   std::optional<common::Error> append_error_;
   std::optional<common::Error> read_error_;
   std::optional<common::Error> settle_error_;
+  bool hold_settles_ = false;
+  std::vector<std::pair<gateway::pipeline::Settlement, SettleDone>> held_;
+  std::vector<gateway::pipeline::ReadRequest> reads_;
 };
 
 }  // namespace tests

@@ -7,150 +7,17 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "common/strings.h"
-#include "tests/support/fake_clock.h"
-#include "tests/support/memory_queue.h"
-#include "tests/support/scripted_transport.h"
+#include "tests/unit/deliver/pump_fixture.h"
 
 namespace gateway::deliver {
 namespace {
-
-using namespace std::chrono_literals;
-using pipeline::LogId;
-
-PumpOptions TestOptions() {
-  return {.scheduler = {.flush_interval = 1s,
-                        .max_batch_events = 100,
-                        .max_batch_bytes = 10'000,
-                        .max_in_flight = 8,
-                        .events_per_second = 0,
-                        .burst_events = 0},
-          .backoff = {.initial = 500ms, .multiplier = 2, .max = 300s, .jitter = 0},
-          .classify = {.max_retry_after = 300s},
-          .request_timeout = 15s,
-          .hold_probe_interval = 60s,
-          .queue_retry_interval = 1s};
-}
-
-class OneSnapshot final : public pipeline::TenantView {
- public:
-  std::shared_ptr<const pipeline::TenantSnapshot> snapshot;
-  std::shared_ptr<const pipeline::TenantSnapshot> Current() const override { return snapshot; }
-};
-
-class PumpTest : public testing::Test {
- protected:
-  LogId AddTenant(const std::string& id, pipeline::TenantMode mode) {
-    const LogId log = queue_.OpenLog(id)->log;
-    pipeline::Tenant tenant;
-    tenant.id = id;
-    tenant.log = log;
-    tenant.mode = mode;
-    tenant.write_key = common::Secret("secret-of-" + id);
-    tenant.endpoint = std::make_shared<pipeline::Endpoint>();
-    specs_.push_back(tenant);
-    return log;
-  }
-
-  void Start() {
-    view_.snapshot =
-        std::make_shared<pipeline::TenantSnapshot>(specs_, std::vector<pipeline::ServiceKey>{});
-    pump_ = std::make_unique<Pump>(
-        options_, clock_, random_, queue_, transport_, view_,
-        [this](std::function<void()> f) { posted_.push_back(std::move(f)); },
-        [this](common::SteadyTime at) { alarm_ = at; }, registry_);
-    queue_.SetCommitListener([this](const std::vector<pipeline::Committed>& commits) {
-      posted_.push_back([this, commits] { pump_->OnCommitted(commits); });
-    });
-    std::vector<pipeline::LogState> logs;
-    for (const auto& tenant : specs_) logs.push_back(queue_.State(tenant.log));
-    pump_->Start(logs);
-    Drain();
-  }
-
-  void Append(LogId log, int count, const std::string& prefix = "m") {
-    std::vector<std::string> texts;
-    for (int i = 0; i < count; ++i) {
-      texts.push_back(fmt::format(R"({{"messageId":"{}{}"}})", prefix, next_id_++));
-    }
-    ASSERT_TRUE(queue_.AppendTexts(log, texts, clock_.Wall()));
-    Drain();
-  }
-
-  void Drain() {
-    while (!posted_.empty()) {
-      const auto f = std::move(posted_.front());
-      posted_.pop_front();
-      f();
-    }
-  }
-
-  /// Moves time on, ringing the alarm when it is due.
-  void Pass(common::Duration by) {
-    const common::SteadyTime end = clock_.Steady() + by;
-    while (alarm_ && *alarm_ <= end) {
-      const common::SteadyTime at = *alarm_;
-      alarm_.reset();
-      if (at > clock_.Steady()) clock_.Advance(at - clock_.Steady());
-      pump_->Turn();
-      Drain();
-    }
-    clock_.Advance(end - clock_.Steady());
-  }
-
-  pipeline::OutgoingRequest AnswerStatus(int status, const std::string& body = "") {
-    auto request = transport_.AnswerStatus(status, body);
-    Drain();
-    return request;
-  }
-
-  static std::vector<std::string> Ids(const pipeline::OutgoingRequest& request) {
-    std::vector<std::string> ids;
-    const auto json = nlohmann::json::parse(request.body);
-    for (const auto& event : json.at("batch")) ids.push_back(event.at("messageId"));
-    return ids;
-  }
-
-  double Pending() { return static_cast<double>(pump_->pending_events()); }
-
-  /// The sum of a metric, or of its series that have this label value.
-  double Metric(const std::string& name, const std::string& label = "") {
-    for (const auto& family : registry_.Collect()) {
-      if (family.name != "segment_gateway_" + name) continue;
-      double sum = 0;
-      for (const auto& metric : family.metric) {
-        if (label.empty() || (!metric.label.empty() && metric.label[0].value == label)) {
-          sum += metric.counter.value + metric.gauge.value;
-        }
-      }
-      return sum;
-    }
-    ADD_FAILURE() << "no metric " << name;
-    return -1;
-  }
-
-  PumpOptions options_ = TestOptions();
-  tests::FakeClock clock_;
-  common::FastRandom random_{42};
-  tests::MemoryQueue queue_;
-  tests::ScriptedTransport transport_;
-  OneSnapshot view_;
-  prometheus::Registry registry_;
-  std::vector<pipeline::Tenant> specs_;
-  std::deque<std::function<void()>> posted_;
-  std::optional<common::SteadyTime> alarm_;
-  std::unique_ptr<Pump> pump_;
-  int next_id_ = 0;
-};
 
 TEST_F(PumpTest, SendsWhatIsDueWithKeyAndFreshSentAtAndSettlesIt) {
   const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
@@ -485,70 +352,6 @@ TEST_F(PumpTest, ManyTenantsUnderRandomFailuresLoseAndRepeatNothing) {
     Pass(1s);
   }
   EXPECT_EQ(delivered.size(), appended);
-}
-
-TEST_F(PumpTest, EventsThatWaitTooLongBecomeDeadLetters) {
-  const LogId acme = AddTenant("acme", pipeline::TenantMode::kEnabled);
-  specs_.back().max_age = 1h;
-  const LogId globex = AddTenant("globex", pipeline::TenantMode::kPaused);
-  specs_.back().max_age = 2h;
-  const LogId initech = AddTenant("initech", pipeline::TenantMode::kPaused);
-  Start();
-  Append(acme, 3, "old");
-  Append(globex, 2, "paused");
-  Append(initech, 2, "for-ever");
-  Pass(1s);
-  AnswerStatus(401);  // Held, and probed each minute.
-  for (int minute = 0; minute < 30; ++minute) {
-    Pass(1min);
-    AnswerStatus(401);
-  }
-  Append(acme, 2, "young");
-  for (int minute = 0; minute < 40; ++minute) {
-    Pass(1min);
-    AnswerStatus(401);
-  }
-  ASSERT_EQ(queue_.DeadLetters(acme).size(), 3U);
-  EXPECT_EQ(queue_.DeadLetters(acme)[0].code, "expired");
-  EXPECT_EQ(queue_.PendingEvents(acme).size(), 2U);
-  EXPECT_TRUE(queue_.DeadLetters(globex).empty());
-  EXPECT_EQ(Metric("delivery_events_total", "expired"), 3);
-  EXPECT_EQ(queue_.State(acme).retry.hold, pipeline::HoldReason::kWriteKeyRefused);
-  Pass(2min);
-  AnswerStatus(200);
-  EXPECT_EQ(queue_.PendingEvents(acme).size(), 0U);
-  Pass(3h);
-  EXPECT_EQ(queue_.DeadLetters(globex).size(), 2U);
-  EXPECT_EQ(queue_.PendingEvents(initech).size(), 2U) << "no age is too old";
-}
-
-TEST_F(PumpTest, ABacklogFoundAtTheStartExpiresToo) {
-  options_.default_max_age = 90min;
-  const LogId acme = AddTenant("acme", pipeline::TenantMode::kPaused);
-  specs_.back().max_age = 90min;
-  const LogId gone = AddTenant("gone", pipeline::TenantMode::kPaused);
-  for (int i = 0; i < 250; ++i) {
-    ASSERT_TRUE(queue_.AppendTexts(acme, {R"({"messageId":"a"})"}, clock_.Wall()));
-  }
-  ASSERT_TRUE(queue_.AppendTexts(gone, {R"({"messageId":"b"})"}, clock_.Wall()));
-  const pipeline::LogState unconfigured = queue_.State(gone);
-  specs_.pop_back();
-  Start();
-  pump_->Stop([] {});
-  pump_.reset();
-  std::vector<pipeline::LogState> logs{queue_.State(acme), unconfigured};
-  pump_ = std::make_unique<Pump>(
-      options_, clock_, random_, queue_, transport_, view_,
-      [this](std::function<void()> f) { posted_.push_back(std::move(f)); },
-      [this](common::SteadyTime at) { alarm_ = at; }, registry_);
-  pump_->Start(logs);
-  Drain();
-  Pass(89min);
-  EXPECT_TRUE(queue_.DeadLetters(acme).empty());
-  Pass(2min);
-  EXPECT_EQ(queue_.DeadLetters(acme).size(), 250U) << "in as many steps as it takes";
-  EXPECT_EQ(queue_.DeadLetters(gone).size(), 1U);
-  EXPECT_EQ(Pending(), 0);
 }
 
 }  // namespace

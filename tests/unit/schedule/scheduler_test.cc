@@ -238,15 +238,32 @@ TEST(Scheduler, AClaimedLaneIsOutOfTurnUntilItIsReleased) {
   ASSERT_TRUE(scheduler.Claim(1));
   ASSERT_TRUE(scheduler.Claim(2)) << "paused lanes too";
   EXPECT_FALSE(scheduler.Claim(1));
-  EXPECT_EQ(scheduler.in_flight(), 2U);
+  EXPECT_EQ(scheduler.claimed(), 2U);
   EXPECT_FALSE(scheduler.Next(kStart + 6s));
   scheduler.Release(1, 150, 150, kStart + 1s);
   scheduler.Release(2, 0, 0, kStart + 1s);
-  EXPECT_EQ(scheduler.in_flight(), 0U);
+  EXPECT_EQ(scheduler.claimed(), 0U);
   EXPECT_EQ(scheduler.pending_events(1), 50U);
   EXPECT_FALSE(scheduler.Next(kStart + 4s)) << "it waits as long as before";
   EXPECT_EQ(scheduler.Next(kStart + 5s)->log, 1U);
   EXPECT_FALSE(scheduler.Claim(1));
+}
+
+TEST(Scheduler, AClaimTakesNoPlaceInFlight) {
+  SchedulerOptions options = Defaults();
+  options.max_in_flight = 1;
+  Scheduler scheduler(options);
+  scheduler.AddLane(1, 200, 200, {}, true, kStart);
+  scheduler.AddLane(2, 100, 100, {}, false, kStart);
+  ASSERT_TRUE(scheduler.Claim(1));
+  EXPECT_EQ(scheduler.in_flight(), 0U);
+  EXPECT_EQ(scheduler.Next(kStart)->log, 2U) << "nobody waits for a look at another's log";
+  scheduler.SetPaused(1, false, kStart);
+  EXPECT_FALSE(scheduler.Next(kStart)) << "and what is claimed does not go";
+  scheduler.Release(1, 0, 0, kStart);
+  EXPECT_EQ(scheduler.in_flight(), 1U);
+  scheduler.OnBatchDone(2, 100, 100, {}, kStart);
+  EXPECT_EQ(scheduler.Next(kStart)->log, 1U);
 }
 
 }  // namespace
