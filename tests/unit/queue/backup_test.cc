@@ -219,7 +219,7 @@ TEST_F(BackupTest, AFullDiskIsSaidAndTheQueueIsWell) {
   const auto failed = Take(*queue, To());
   ASSERT_FALSE(failed);
   EXPECT_GT(files.failures(), 0U);
-  EXPECT_EQ(failed.error().code, ErrorCode::kIo);
+  EXPECT_EQ(failed.error().code, ErrorCode::kNoSpace);
   EXPECT_THAT(failed.error().message, HasSubstr("no space left"));
   files.Heal();
   EXPECT_TRUE((*queue)->health().ok);
