@@ -237,6 +237,10 @@ void AddList(CLI::App& app, int& status) {
 // ---- restore --------------------------------------------------------------------------
 
 void PrintRestored(const BackupArguments& arguments, const queue::Restored& restored) {
+  if (restored.began_again) {
+    fmt::print("{} held a part that a restore had left: removed, and begun again\n",
+               arguments.path);
+  }
   fmt::print(
       "backup {} of {} is restored to {}: {} tenants, {} events wait for delivery\n"
       "\n"
@@ -267,7 +271,8 @@ int RunRestore(BackupArguments arguments) {
                             {"bytes", restored->backup.bytes},
                             {"path", common::RepairUtf8(arguments.path)},
                             {"tenants", restored->tenants},
-                            {"pending", restored->pending}}
+                            {"pending", restored->pending},
+                            {"began_again", restored->began_again}}
                    .dump());
   } else {
     PrintRestored(arguments, *restored);

@@ -63,12 +63,14 @@ struct Restored {
   Backup backup;
   std::uint64_t tenants = 0;
   std::uint64_t pending = 0;  ///< Events that will be delivered.
+  bool began_again = false;   ///< In place of a part that a restore had left.
 };
 
 /// Makes the store `path` out of a backup, the latest whole one unless `id` names one: checks
 /// it, copies and syncs it, and opens the result to see that it is one. `path` must be empty
-/// or not there (kInvalidArgument); after a failure it is empty. A gateway that is started on
-/// it meanwhile finds it locked.
+/// or not there (kInvalidArgument), or hold no more than what a restore that was cut short left
+/// of a store, which is removed; after a failure it is empty. A gateway that is started on it
+/// meanwhile finds it locked, and one that is started on a part of a store refuses it.
 common::Result<Restored> RestoreBackup(const std::string& directory,
                                        std::optional<std::uint32_t> id, const std::string& path,
                                        const BackupProgress& progress);

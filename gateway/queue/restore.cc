@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "gateway/queue/offline_queue.h"
 #include "gateway/queue/rocks_log.h"
 #include "gateway/queue/rocks_status.h"
+#include "gateway/queue/store_files.h"
 
 namespace gateway::queue {
 
@@ -23,16 +25,15 @@ using common::Status;
 
 namespace {
 
-constexpr const char* kLockName = "gateway.lock";
-
-/// The engine empties the directory that it restores to; the lock in it must stay.
+/// The engine empties the directory that it restores to; what says whose it is must stay.
 class TargetFiles final : public rocksdb::FileSystemWrapper {
  public:
   TargetFiles() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
   const char* Name() const override { return "TargetFiles"; }
   rocksdb::IOStatus DeleteFile(const std::string& name, const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override {
-    if (name.ends_with(std::string("/") + kLockName)) return rocksdb::IOStatus::OK();
+    const std::string_view file = std::string_view(name).substr(name.rfind('/') + 1);
+    if (file == kLockFile || file == kRestoreIncomplete) return rocksdb::IOStatus::OK();
     return target()->DeleteFile(name, options, debug);
   }
 };
@@ -100,10 +101,12 @@ class Reader {
 
   Status Copy(const Backup& backup, const std::string& path) {
     files_->Begin(BackupStep::kRestoring, backup.bytes);
-    rocksdb::Status status = engine_->RestoreDBFromBackup(backup.id, path, path);
-    std::unique_ptr<rocksdb::Directory> directory;
-    if (status.ok()) status = rocksdb::Env::Default()->NewDirectory(path, &directory);
-    if (status.ok()) status = directory->Fsync();
+    rocksdb::Env* env = rocksdb::Env::Default();
+    rocksdb::Status status = Mark(env, path, kRestoreIncomplete);
+    if (status.ok()) status = engine_->RestoreDBFromBackup(backup.id, path, path);
+    if (status.ok()) status = SyncDirectory(env, path);
+    if (status.ok()) status = Unmark(env, path, kRestoreIncomplete);
+    if (status.ok()) status = SyncDirectory(env, path);
     if (status.ok()) return common::Ok();
     return tl::unexpected(ToError(status, fmt::format("restore backup {}", backup.id)));
   }
@@ -117,7 +120,8 @@ class Reader {
   std::unique_ptr<rocksdb::BackupEngineReadOnly> engine_;
 };
 
-/// A directory that is new or empty, locked against a gateway; emptied again unless Keep().
+/// A directory that is new or empty, or holds no more than a part of a store that an earlier
+/// restore left; locked against a gateway; emptied again unless Keep().
 class Target {
  public:
   explicit Target(std::string path) : path_(std::move(path)) {}
@@ -128,7 +132,7 @@ class Target {
     if (!kept_) Clear();
     rocksdb::Env::Default()->UnlockFile(lock_).PermitUncheckedError();
     std::error_code ignored;
-    if (!kept_) std::filesystem::remove(path_ / kLockName, ignored);
+    if (!kept_) std::filesystem::remove(path_ / kLockFile, ignored);
     if (!kept_ && made_) std::filesystem::remove(path_, ignored);
   }
 
@@ -140,29 +144,41 @@ class Target {
       return Fail(ErrorCode::kIo,
                   fmt::format("{} cannot be made: {}", path_.string(), error.message()));
     }
-    const rocksdb::Status locked = rocksdb::Env::Default()->LockFile(path_ / kLockName, &lock_);
+    const rocksdb::Status locked = rocksdb::Env::Default()->LockFile(path_ / kLockFile, &lock_);
     if (!locked.ok()) {
       return Fail(ErrorCode::kUnavailable,
-                  fmt::format("{} cannot be written, or a gateway runs on it: {}", path_.string(),
-                              locked.ToString()));
+                  fmt::format("{} cannot be written, or a gateway or another restore has it: {}",
+                              path_.string(), locked.ToString()));
     }
     // A gateway may have come and gone since the first look.
     Status empty = CheckEmpty();
     kept_ = !empty;
+    began_again_ = HoldsPart();
     return empty;
   }
   void Keep() { kept_ = true; }
+  /// There was a part of a store.
+  bool began_again() const { return began_again_; }
 
  private:
   static bool Ours(const std::filesystem::path& entry) {
-    return entry.filename() != "lost+found" && entry.filename() != kLockName;
+    return entry.filename() != "lost+found" && entry.filename() != kLockFile &&
+           entry.filename() != kRestoreIncomplete;
   }
+  static bool OfStore(std::string_view name) {
+    if (name.ends_with(".tmp")) name.remove_suffix(std::string_view(".tmp").size());
+    return IsLogFile(name) || IsTableFile(name) || name == "CURRENT" || name == "IDENTITY" ||
+           name == "LOCK" || name.starts_with("MANIFEST-") || name.starts_with("OPTIONS-");
+  }
+  bool HoldsPart() const { return IsMarked(rocksdb::Env::Default(), path_, kRestoreIncomplete); }
   Status CheckEmpty() const {
     std::error_code error;
     if (!std::filesystem::exists(path_, error) && !error) return common::Ok();
+    const bool part = HoldsPart();
     for (std::filesystem::directory_iterator entry(path_, error), end; !error && entry != end;
          entry.increment(error)) {
       if (!Ours(entry->path())) continue;
+      if (part && OfStore(entry->path().filename().string())) continue;
       return Fail(ErrorCode::kInvalidArgument,
                   fmt::format("{} is not empty ({}): a store is restored to a new or empty "
                               "directory only",
@@ -173,15 +189,22 @@ class Target {
                 fmt::format("{} cannot be read: {}", path_.string(), error.message()));
   }
   void Clear() const {
+    rocksdb::Env* env = rocksdb::Env::Default();
     std::error_code error;
+    // This may be cut short too. Where there is no room for a mark, it is made without one.
+    if (!HoldsPart()) Mark(env, path_, kRestoreIncomplete).PermitUncheckedError();
     for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
       if (Ours(entry.path())) std::filesystem::remove_all(entry.path(), error);
+    }
+    if (!error && SyncDirectory(env, path_).ok()) {
+      Unmark(env, path_, kRestoreIncomplete).PermitUncheckedError();
     }
   }
 
   const std::filesystem::path path_;
   bool made_ = false;
   bool kept_ = false;
+  bool began_again_ = false;
   rocksdb::FileLock* lock_ = nullptr;
 };
 
@@ -241,7 +264,8 @@ Result<Restored> RestoreBackup(const std::string& directory, std::optional<std::
   if (!store) return tl::unexpected(store.error());
   const auto logs = (*store)->Logs();
   if (!logs) return tl::unexpected(logs.error());
-  Restored restored{.backup = *chosen, .tenants = logs->size()};
+  Restored restored{
+      .backup = *chosen, .tenants = logs->size(), .began_again = target.began_again()};
   for (const OfflineQueue::Log& log : *logs) restored.pending += log.state.pending();
   target.Keep();
   return restored;

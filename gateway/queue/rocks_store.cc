@@ -77,6 +77,8 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
   if (Status known = CheckVersionFile(env, options.path); !known) {
     return tl::unexpected(std::move(known.error()));
   }
+  Status restored = CheckRestored(env, options.path);
+  if (!restored) return tl::unexpected(std::move(restored.error()));
   if (Status repaired = RepairLogFiles(env, options.path); !repaired) {
     return tl::unexpected(std::move(repaired.error()));
   }
@@ -119,6 +121,8 @@ Status RocksStore::OpenToWrite(const Options& options) {
 
 Result<std::unique_ptr<RocksStore>> RocksStore::OpenToRead(const Options& options,
                                                            StoreHealth& health) {
+  Status restored = CheckRestored(EnvOf(options), options.path);
+  if (!restored) return tl::unexpected(std::move(restored.error()));
   if (!EnvOf(options)->FileExists(PathIn(options.path, "CURRENT")).ok()) {
     return Fail(ErrorCode::kNotFound, "there is no event store in " + options.path +
                                           ": name the directory that storage.path names");

@@ -150,6 +150,16 @@ rocksdb::Status Unmark(rocksdb::Env* env, const std::string& path, std::string_v
   return env->DeleteFile(PathIn(path, mark));
 }
 
+Status CheckRestored(rocksdb::Env* env, const std::string& path) {
+  if (!IsMarked(env, path, kRestoreIncomplete)) return common::Ok();
+  return Fail(ErrorCode::kInvalidArgument,
+              "a backup is being restored to " + path +
+                  ", or a restore was cut short (there is a file " +
+                  std::string(kRestoreIncomplete) +
+                  "): it holds a part of the events; when no restore runs, empty the directory "
+                  "and restore the backup again");
+}
+
 Status RepairLogFiles(rocksdb::Env* env, const std::string& path) {
   const rocksdb::Status repaired = ForEachDamagedLogFile(
       env, path,

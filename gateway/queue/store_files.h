@@ -31,6 +31,9 @@ inline constexpr std::string_view kCheckLogs = "check-logs";
 inline constexpr std::string_view kListLost = "list-lost";
 /// Before the name of a table or log file that was taken out and whose rows are still to be put
 /// back.
+/// There while a backup is being restored into the directory, and after that was cut short.
+inline constexpr std::string_view kRestoreIncomplete = "restore-incomplete";
+/// Before the name of a table that was taken out and whose rows are still to be put back.
 inline constexpr std::string_view kSalvagePrefix = "salvage-";
 /// Before the name of a file that is kept as it was found.
 inline constexpr std::string_view kDamagedPrefix = "damaged-";
@@ -65,6 +68,9 @@ rocksdb::Status Mark(rocksdb::Env* env, const std::string& path, std::string_vie
 bool IsMarked(rocksdb::Env* env, const std::string& path, std::string_view mark);
 /// Also when it is not there.
 rocksdb::Status Unmark(rocksdb::Env* env, const std::string& path, std::string_view mark);
+
+/// Fails with what to do when the directory holds a part of a backup and no store.
+common::Status CheckRestored(rocksdb::Env* env, const std::string& path);
 
 /// Takes out of each log file what is damaged and has whole writes behind it, which RocksDB would
 /// drop without a word. The file as it was is kept, and the mark kCheckLogs made. Seqs that are

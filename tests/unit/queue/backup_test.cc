@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
@@ -13,6 +15,7 @@
 #include <vector>
 
 #include "common/thread.h"
+#include "gateway/queue/offline_queue.h"
 #include "tests/support/fault_file_system.h"
 #include "tests/unit/queue/queue_fixture.h"
 
@@ -353,6 +356,57 @@ TEST_F(BackupTest, AGatewayThatStartsDuringARestoreFindsTheStoreLocked) {
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(done->pending, 1U);
   EXPECT_THAT(answer, HasSubstr("in use by another process"));
+}
+
+TEST_F(BackupTest, ARestoreThatWasCutShortIsNoStore) {
+  {
+    auto queue = Open();
+    ASSERT_TRUE(queue->AppendTexts((*queue)->OpenLog("acme")->log, {"a"}));
+    Take(*queue);
+  }
+  // What a kill leaves: the engine waits in a pipe for one of its files.
+  const std::string part = dir_ / "part";
+  fs::path log;
+  std::optional<common::Thread> feeder;
+  const auto stop_midway = [&](BackupStep step, std::uint64_t, std::uint64_t) {
+    if (step != BackupStep::kRestoring || feeder) return;
+    const std::vector<fs::path> files = Files(backups() + "/private/1");
+    log = *std::ranges::find(files, ".log", [](const fs::path& file) { return file.extension(); });
+    fs::rename(log, dir_ / "log");
+    ASSERT_EQ(mkfifo(log.c_str(), 0600), 0);
+    feeder.emplace("feeder", [&] {
+      std::ofstream out(log);  // Until the engine reads.
+      fs::copy(restored(), part);
+      out << std::ifstream(dir_ / "log").rdbuf();
+    });
+  };
+  const auto done = RestoreBackup(backups(), {}, restored(), stop_midway);
+  ASSERT_TRUE(feeder);
+  feeder->Join();
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_FALSE(done->began_again);
+  EXPECT_FALSE(fs::exists(restored() + "/restore-incomplete"));
+  fs::rename(dir_ / "log", log);
+
+  Options options = Defaults();
+  options.path = part;
+  prometheus::Registry registry;
+  const auto opened = RocksQueue::Open(options, clock_, registry);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, HasSubstr("restore the backup again"));
+  EXPECT_THAT(OfflineQueue::Open(part).error().message, HasSubstr("restore the backup again"));
+
+  std::ofstream(part + "/mine") << "x";
+  EXPECT_THAT(RestoreBackup(backups(), {}, part, Silent).error().message,
+              HasSubstr("is not empty (mine)"));
+  EXPECT_TRUE(fs::exists(part + "/restore-incomplete")) << "nothing was changed";
+  fs::remove(part + "/mine");
+  const auto again = RestoreBackup(backups(), {}, part, Silent);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_TRUE(again->began_again);
+  EXPECT_EQ(again->pending, 1U);
+  EXPECT_FALSE(fs::exists(part + "/restore-incomplete"));
+  EXPECT_NO_THROW(Open(options));
 }
 
 TEST_F(BackupTest, AStoreThatNobodyHasOpen) {
