@@ -29,11 +29,10 @@ inline constexpr std::string_view kCheckCursors = "check-cursors";
 inline constexpr std::string_view kCheckLogs = "check-logs";
 /// There while the files of a store whose list is lost are set aside.
 inline constexpr std::string_view kListLost = "list-lost";
-/// Before the name of a table or log file that was taken out and whose rows are still to be put
-/// back.
 /// There while a backup is being restored into the directory, and after that was cut short.
 inline constexpr std::string_view kRestoreIncomplete = "restore-incomplete";
-/// Before the name of a table that was taken out and whose rows are still to be put back.
+/// Before the name of a table or log file that was taken out and whose rows are still to be put
+/// back.
 inline constexpr std::string_view kSalvagePrefix = "salvage-";
 /// Before the name of a file that is kept as it was found.
 inline constexpr std::string_view kDamagedPrefix = "damaged-";
