@@ -126,6 +126,9 @@ int RunBackup(const BackupArguments& arguments, const std::string& store) {
       return FailUsage(
           fmt::format("--rate {}: write bytes a second, such as 20MiB", arguments.rate));
     }
+    if (const common::Status allowed = queue::CheckBackupRate(*rate); !allowed) {
+      return FailUsage(fmt::format("--rate {}: {}", arguments.rate, allowed.error().message));
+    }
     options.bytes_per_second = *rate;
   }
   if (common::RepairUtf8(options.directory) != options.directory) {
@@ -160,7 +163,7 @@ void AddBackup(CLI::App& app, int& status) {
   command->add_option("--keep", arguments->keep,
                       "Keep the latest N; older ones go when the new one is whole");
   command->add_option("--rate", arguments->rate,
-                      "Bytes a second at most, such as 20MiB; without it as fast as it goes");
+                      "Bytes a second at most, 64KiB to 1TiB; without it as fast as it goes");
   command->add_flag("--no-read-back", arguments->no_read_back,
                     "Check sizes alone in place of reading the backup again");
   command->add_flag("--json", arguments->json, "The result as one JSON object");

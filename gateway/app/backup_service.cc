@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/app/backup_service.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <exception>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -27,14 +30,33 @@ std::string ErrorLine(const common::Error& error) {
       .dump();
 }
 
+/// A conversion would take -1 and 1.5 for other numbers.
+Result<std::uint64_t> WholeNumber(const ordered_json& request, const char* key,
+                                  std::uint64_t most) {
+  const ordered_json& value = request.at(key);
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() <= most) {
+    return value.get<std::uint64_t>();
+  }
+  return common::Fail(ErrorCode::kInvalidArgument,
+                      fmt::format("{} is a whole number from 0 to {}", key, most));
+}
+
 Result<BackupOptions> ParseRequest(const std::string& text) {
   std::string problem = "no such command";
   try {
     const ordered_json request = ordered_json::parse(text);
     if (request.at("command") == "backup") {
+      const auto keep = WholeNumber(request, "keep", std::numeric_limits<std::uint32_t>::max());
+      if (!keep) return tl::unexpected(keep.error());
+      const auto rate =
+          WholeNumber(request, "bytes_per_second", std::numeric_limits<std::uint64_t>::max());
+      if (!rate) return tl::unexpected(rate.error());
+      if (const common::Status allowed = queue::CheckBackupRate(*rate); !allowed) {
+        return tl::unexpected(allowed.error());
+      }
       return BackupOptions{.directory = request.at("to"),
-                           .keep = request.at("keep"),
-                           .bytes_per_second = request.at("bytes_per_second"),
+                           .keep = static_cast<std::uint32_t>(*keep),
+                           .bytes_per_second = *rate,
                            .read_back = request.at("read_back")};
     }
   } catch (const nlohmann::json::exception& error) {

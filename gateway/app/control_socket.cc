@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
@@ -39,7 +40,11 @@ constexpr const char* kTooMany = R"({"error":{"message":"too many commands at on
 struct ServerState {
   ControlServer::Handler handler;
   ControlLimits limits;
-  std::size_t connections = 0;
+  /// A connection may end on the thread that answers it.
+  std::atomic<std::size_t> connections = 0;
+
+  ServerState(ControlServer::Handler to_call, const ControlLimits& its_limits)
+      : handler(std::move(to_call)), limits(its_limits) {}
 };
 
 class Session final : public ControlCall, public std::enable_shared_from_this<Session> {

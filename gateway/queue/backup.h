@@ -27,10 +27,16 @@ struct BackupOptions {
   /// Absolute; made when its parent exists, never inside the store. Backups in one directory
   /// share the files that they have in common.
   std::string directory;
-  std::uint32_t keep = 0;              ///< The latest so many stay; 0: all of them.
-  std::uint64_t bytes_per_second = 0;  ///< Of copying and of reading back; 0: no limit.
+  std::uint32_t keep = 0;  ///< The latest so many stay; 0: all of them.
+  /// Of copying and of reading back; 0: no limit. From kMinBackupRate to kMaxBackupRate.
+  std::uint64_t bytes_per_second = 0;
   bool read_back = false;  ///< Compare checksums of all that was stored, not sizes alone.
 };
+
+inline constexpr std::uint64_t kMinBackupRate = std::uint64_t{64} << 10;
+inline constexpr std::uint64_t kMaxBackupRate = std::uint64_t{1} << 40;
+/// Of BackupOptions::bytes_per_second: kInvalidArgument names the range.
+common::Status CheckBackupRate(std::uint64_t bytes_per_second);
 
 struct BackupReport {
   Backup backup;

@@ -101,7 +101,8 @@ IOStatus BackupFiles::NewWritableFile(const std::string& name, const rocksdb::Fi
 std::size_t BackupFiles::Part(std::size_t bytes) const {
   if (limiter_ == nullptr) return bytes;
   // A request larger than a burst is never granted.
-  return std::min(bytes, static_cast<std::size_t>(limiter_->GetSingleBurstBytes()));
+  const auto burst = static_cast<std::size_t>(limiter_->GetSingleBurstBytes());
+  return std::min(bytes, std::max<std::size_t>(burst, 1));
 }
 
 IOStatus BackupFiles::Wait(std::size_t bytes) {

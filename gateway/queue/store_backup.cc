@@ -209,8 +209,21 @@ Options OptionsToBackUp(const std::string& path) {
 
 }  // namespace
 
+Status CheckBackupRate(std::uint64_t bytes_per_second) {
+  if (bytes_per_second == 0 ||
+      (bytes_per_second >= kMinBackupRate && bytes_per_second <= kMaxBackupRate)) {
+    return common::Ok();
+  }
+  return Fail(ErrorCode::kInvalidArgument,
+              fmt::format("the rate of a backup is from 64KiB to 1TiB a second, not {} bytes",
+                          bytes_per_second));
+}
+
 Result<BackupReport> BackupStore(RocksStore& store, const BackupOptions& options,
                                  const BackupProgress& progress, const std::stop_token& stop) {
+  if (Status rate = CheckBackupRate(options.bytes_per_second); !rate) {
+    return tl::unexpected(std::move(rate.error()));
+  }
   if (Status place = CheckPlace(options.directory, store.path()); !place) {
     return tl::unexpected(std::move(place.error()));
   }

@@ -205,7 +205,7 @@ def test_bars_on_a_terminal(refusing, tmp_path):
 def slow_backup(gateway, folder):
     """A backup that takes minutes, under way."""
     load = Load(gateway, fill=10_000)
-    for _ in range(5):
+    for _ in range(30):
         load.batch()
 
     def started():
@@ -213,7 +213,7 @@ def slow_backup(gateway, folder):
 
     before = started()
     process = subprocess.Popen(
-        [harness.BINARY, "backup", "--path", data(gateway), "--to", str(folder), "--rate", "10KiB"],
+        [harness.BINARY, "backup", "--path", data(gateway), "--to", str(folder), "--rate", "64KiB"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     harness.wait_until(lambda: started() > before, "start of the backup")
     return process
@@ -289,6 +289,19 @@ def test_clients_that_say_nothing_or_nonsense(refusing, tmp_path):
         client = connect(refusing)
         client.sendall(request)
         assert answer in everything(client)
+    good = {"command": "backup", "to": str(tmp_path / "never"), "keep": 0, "bytes_per_second": 0,
+            "read_back": True}
+    for wrong, answer in (({"bytes_per_second": 2**63}, "from 64KiB to 1TiB a second"),
+                          ({"bytes_per_second": 5}, "from 64KiB to 1TiB a second"),
+                          ({"bytes_per_second": -1}, "bytes_per_second is a whole number"),
+                          ({"bytes_per_second": 1e6 + 0.5}, "bytes_per_second is a whole number"),
+                          ({"keep": -1}, "keep is a whole number from 0 to 4294967295"),
+                          ({"keep": 2**32 + 1}, "keep is a whole number from 0 to 4294967295")):
+        client = connect(refusing)
+        client.sendall(json.dumps(good | wrong).encode() + b"\n")
+        said = json.loads(everything(client))["error"]
+        assert answer in said["message"] and said["usage"] is True
+    assert not (tmp_path / "never").exists()
     endless = connect(refusing)
     with pytest.raises(OSError):
         # Ended by the gateway; whether its reason arrives is up to the order of things.
@@ -339,6 +352,10 @@ def test_a_damaged_backup_is_refused(refusing, tmp_path):
     (["backup", "--path", "/x", "--config", "/y", "--to", "/z"], 2, ""),
     (["backup", "--path", "/nowhere", "--to", "/x"], 1, "no event store in /nowhere"),
     (["backup", "--path", "/nowhere", "--to", "/x", "--rate", "fast"], 2, "--rate fast"),
+    (["backup", "--path", "/nowhere", "--to", "/x", "--rate", "9"], 2, "from 64KiB to 1TiB"),
+    (["backup", "--path", "/nowhere", "--to", "/x", "--rate", "2TiB"], 2, "from 64KiB to 1TiB"),
+    (["backup", "--path", "/nowhere", "--to", "/x", "--rate", "8388608TiB"], 2,
+     "from 64KiB to 1TiB"),
     (["backup", "--config", "/nowhere", "--to", "/x"], 2, "/nowhere"),
     (["backups", "--in", "/nowhere"], 1, "no backups in /nowhere"),
     (["restore", "--from", "/nowhere", "--path", "/x"], 1, "no backups in /nowhere"),

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/thread.h"
+#include "gateway/queue/backup_files.h"
 #include "gateway/queue/offline_queue.h"
 #include "tests/support/fault_file_system.h"
 #include "tests/unit/queue/queue_fixture.h"
@@ -175,6 +176,28 @@ TEST_F(BackupTest, ALimitCountsWhatIsReadAndNotWhatIsAskedFor) {
   EXPECT_LT(report->new_bytes, 50'000U);
   // The engine reads each of its files with a buffer of megabytes: minutes.
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
+}
+
+TEST_F(BackupTest, ALimitThatCannotBeKeptIsRefused) {
+  auto queue = Open();
+  ASSERT_TRUE((*queue)->OpenLog("acme"));
+  for (const std::uint64_t rate : {std::uint64_t{1}, kMinBackupRate - 1, kMaxBackupRate + 1,
+                                   std::uint64_t{1} << 63, ~std::uint64_t{0}}) {
+    BackupOptions limited = To();
+    limited.bytes_per_second = rate;
+    const auto refused = Take(*queue, limited);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_THAT(refused.error().message, HasSubstr("from 64KiB to 1TiB a second"));
+  }
+  EXPECT_FALSE(fs::exists(backups()));
+  for (const std::uint64_t rate : {kMinBackupRate, kMaxBackupRate}) {
+    BackupOptions limited = To();
+    limited.bytes_per_second = rate;
+    EXPECT_TRUE(Take(*queue, limited));
+  }
+  const BackupFiles slowest(rocksdb::FileSystem::Default(), Silent, {}, 1);
+  EXPECT_EQ(slowest.Part(10), 1U) << "whoever takes nothing never ends";
 }
 
 TEST_F(BackupTest, StopEndsItAndLeavesTheOthers) {
