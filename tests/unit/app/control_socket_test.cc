@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "gateway/app/control_client.h"
@@ -157,6 +158,24 @@ TEST_F(ControlSocketTest, AClientThatGoesIsNoticed) {
   gone.get_future().wait();
   call->Tell("to nobody");
   call->End("to nobody");
+}
+
+TEST_F(ControlSocketTest, ACallMayEndOnAnyThread) {
+  std::promise<std::shared_ptr<ControlCall>> asked;
+  Serve([&](const std::string& request, const std::shared_ptr<ControlCall>& call) {
+    if (request == "more") return call->End("{}");
+    asked.set_value(call);
+  });
+  const int client = Connect();
+  ASSERT_EQ(write(client, "x\n", 2), 2);
+  auto call = asked.get_future().get();
+  shutdown(client, SHUT_RDWR);
+  while (call.use_count() > 1) std::this_thread::yield();
+  const int other = Connect();
+  call.reset();  // While the server looks whether there is room for the other one.
+  ASSERT_EQ(write(other, "more\n", 5), 5);
+  EXPECT_EQ(ReadAll(other), "{}\n");
+  close(client);
 }
 
 TEST_F(ControlSocketTest, AClientThatDoesNotReadIsGoneInTheEnd) {
