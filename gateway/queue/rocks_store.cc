@@ -114,7 +114,13 @@ Status RocksStore::OpenToWrite(const Options& options) {
                        {{"path", options.path}, {"error", opened.error().message}});
   }
   if (Status checked = TakeOutDamagedTables(options); !checked) return checked;
-  if (Status opened = OpenDatabase(options, Mode::kWrite); !opened) return opened;
+  Status opened = OpenDatabase(options, Mode::kWrite);
+  if (!opened && opened.error().code == ErrorCode::kDataLoss) {
+    // The tables are whole, and do not go together with the log files.
+    if (Status aside = SetAllAside(options); !aside) return aside;
+    opened = OpenDatabase(options, Mode::kWrite);
+  }
+  if (!opened) return opened;
   if (Status known = CheckVersion(); !known) return known;
   return PutBackReadableRows(*this, env, options.path);
 }
