@@ -73,6 +73,9 @@ std::string Absolute(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal();
 }
 
+/// A place that is named by nothing is most often a variable that is not set.
+std::string CheckNamed(const std::string& path) { return path.empty() ? "must not be empty" : ""; }
+
 // ---- backup ---------------------------------------------------------------------------
 
 /// Opening a store leaves files of this user in it, which the gateway's could not write.
@@ -155,9 +158,11 @@ void AddBackup(CLI::App& app, int& status) {
   command
       ->add_option("--to", arguments->directory,
                    "Directory of the backups, outside of the store, best on another disk")
-      ->required();
+      ->required()
+      ->check(CheckNamed);
   CLI::Option_group* store = command->add_option_group("store", "Whose store");
-  store->add_option("--path", arguments->path, "The store: what storage.path names");
+  store->add_option("--path", arguments->path, "The store: what storage.path names")
+      ->check(CheckNamed);
   store->add_option("--config,-c", arguments->config, "The gateway's configuration file");
   store->require_option(1);
   command->add_option("--keep", arguments->keep,
@@ -231,7 +236,9 @@ void AddList(CLI::App& app, int& status) {
   auto arguments = std::make_shared<BackupArguments>();
   CLI::App* command = app.add_subcommand(
       "backups", "List the backups in a directory; status 1 when one is damaged");
-  command->add_option("--in", arguments->directory, "What was given to backup --to")->required();
+  command->add_option("--in", arguments->directory, "What was given to backup --to")
+      ->required()
+      ->check(CheckNamed);
   command->add_flag("--check", arguments->check, "Read them all and compare checksums");
   command->add_flag("--json", arguments->json, "One JSON object a backup");
   command->callback([arguments, &status] { status = RunList(*arguments); });
@@ -287,9 +294,12 @@ void AddRestore(CLI::App& app, int& status) {
   auto arguments = std::make_shared<BackupArguments>();
   CLI::App* command = app.add_subcommand(
       "restore", "Make a store out of a backup, in a new directory, and check that it opens");
-  command->add_option("--from", arguments->directory, "What was given to backup --to")->required();
+  command->add_option("--from", arguments->directory, "What was given to backup --to")
+      ->required()
+      ->check(CheckNamed);
   command->add_option("--path", arguments->path, "The new store: a new or an empty directory")
-      ->required();
+      ->required()
+      ->check(CheckNamed);
   command->add_option("--backup", arguments->id,
                       "Which one, as `backups` lists them; without it the latest whole one");
   command->add_flag("--json", arguments->json, "The result as one JSON object");

@@ -2,6 +2,8 @@
 #include "gateway/queue/backup_files.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 namespace gateway::queue {
@@ -132,6 +134,15 @@ void BackupFiles::Tell(std::size_t bytes) {
   if (now - told_ < kTellInterval) return;
   told_ = now;
   progress_(step_, done_, total_);
+}
+
+bool IsInside(const std::string& path, const std::string& directory) {
+  std::error_code error;
+  const std::filesystem::path inner = std::filesystem::weakly_canonical(path, error);
+  if (error) return false;
+  const std::filesystem::path outer = std::filesystem::weakly_canonical(directory, error);
+  if (error) return false;
+  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
 }  // namespace gateway::queue

@@ -60,6 +60,10 @@ class BackupFiles final : public rocksdb::FileSystemWrapper {
   std::chrono::steady_clock::time_point told_;
 };
 
+/// Whether a path names something inside a directory, or the directory itself: /a/b is inside /a,
+/// /ab is not. Follows links; false where that cannot be told.
+bool IsInside(const std::string& path, const std::string& directory);
+
 /// Beside the backups; says that the directory holds ours, and is locked while one is written.
 inline constexpr std::string_view kBackupMarker = "segment-gateway-backups";
 

@@ -77,6 +77,8 @@ void Committer::RefuseAppendsOnAFullDisk() {
     if (full) {
       common::log::Error("queue_disk_full", "what is left of the disk is for delivery",
                          {{"free_bytes", *free}, {"least_bytes", min_free_bytes_}});
+    } else {
+      common::log::Info("queue_disk_has_room", "events are stored again");
     }
   }
   if (!full) return;

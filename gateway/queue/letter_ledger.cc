@@ -42,21 +42,19 @@ Status LetterLedger::CountUnrecorded() {
       scan->Seek(LogUpperBound(first->log));
       continue;
     }
-    LetterRecord record;
-    LetterSegment segment{.first_id = first ? first->number : 0};
-    for (; scan->Valid(); scan->Next()) {
-      const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
-      if (!key || !first || key->log != first->log) break;
-      segment.bytes += scan.key().size() + scan.value().size();
-      ++segment.count;
-      record.last_id = key->number;
-    }
     if (!first) {
       scan->Next();  // Not one of ours.
       continue;
     }
-    record.segments.push_back(segment);
-    logs_.emplace(first->log, LetterSegments(std::move(record)));
+    // As if they were added now, but without a limit: the next letter keeps it, a segment at a
+    // time.
+    LetterSegments segments;
+    for (; scan->Valid(); scan->Next()) {
+      const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
+      if (!key || key->log != first->log) break;
+      segments.Count(key->number, scan.key().size() + scan.value().size(), limits_);
+    }
+    logs_.emplace(first->log, std::move(segments));
   }
   if (!scan->status().ok()) return tl::unexpected(ToError(scan->status(), "count the letters"));
   return common::Ok();

@@ -45,6 +45,12 @@ LetterSegments::Added LetterSegments::Add(std::uint64_t id, std::uint64_t bytes,
     ++record_.evicted;
     return added;
   }
+  Count(id, bytes, limits);
+  return added;
+}
+
+void LetterSegments::Count(std::uint64_t id, std::uint64_t bytes, const LetterLimits& limits) {
+  std::vector<LetterSegment>& segments = record_.segments;
   const std::uint64_t width = Micros(limits.max_age) / kSegmentsInLimit;
   if (segments.empty() || segments.back().bytes >= limits.max_bytes / kSegmentsInLimit ||
       (width > 0 && id - segments.back().first_id >= width)) {
@@ -54,7 +60,6 @@ LetterSegments::Added LetterSegments::Add(std::uint64_t id, std::uint64_t bytes,
   segments.back().count += 1;
   bytes_ += bytes;
   record_.last_id = id;
-  return added;
 }
 
 std::uint64_t LetterSegments::DropBefore(std::uint64_t id) {

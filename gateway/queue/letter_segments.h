@@ -51,6 +51,9 @@ class LetterSegments {
   /// bytes are kept.
   Added Add(std::uint64_t id, std::uint64_t bytes, const LetterLimits& limits);
 
+  /// Adds a letter that is stored already, whatever the allowed bytes.
+  void Count(std::uint64_t id, std::uint64_t bytes, const LetterLimits& limits);
+
   /// Drops the segments that hold only letters with ids below `id`. Returns how many go.
   std::uint64_t DropBefore(std::uint64_t id);
   /// Whether DropBefore would drop any.

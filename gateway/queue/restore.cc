@@ -244,6 +244,11 @@ Status CheckBackup(const std::string& directory, const Backup& backup,
 
 Result<Restored> RestoreBackup(const std::string& directory, std::optional<std::uint32_t> id,
                                const std::string& path, const BackupProgress& progress) {
+  if (IsInside(path, directory)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                fmt::format("{} lies in the directory of backups {}: name one outside of it", path,
+                            directory));
+  }
   Reader reader(directory, progress);
   if (Status opened = reader.Open(); !opened) return tl::unexpected(std::move(opened.error()));
   const std::vector<Backup> all = reader.List();

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/store_files.h"
 #include "gateway/queue/stored_records.h"
+#include "gateway/queue/tail_ledger.h"
 
 namespace gateway::queue {
 
@@ -264,7 +266,13 @@ class Salvage {
     for (const Family family : {Family::kQueue, Family::kDead, Family::kRejected}) {
       if (Status found = FindLogsIn(family, logs); !found) return found;
     }
-    const bool check_cursors = IsMarked(env_, path_, kCheckCursors);
+    // Where events may be lost too, they cannot be told from settled ones: better counted as lost.
+    const bool check_cursors =
+        IsMarked(env_, path_, kCheckCursors) && !IsMarked(env_, path_, kCheckEvents);
+    auto tails = LoadTails(store_);
+    if (!tails) return tl::unexpected(std::move(tails.error()));
+    tails_ = std::move(*tails);
+    for (const auto& [log, tail] : tails_) logs.insert(log);
     for (const LogId log : logs) {
       if (Status registered = RegisterIfLost(log); !registered) return registered;
       if (check_cursors) {
@@ -298,16 +306,18 @@ class Salvage {
     return common::Ok();
   }
 
+  /// An old cursor came back: the log goes on at its first record, or at its end when there is
+  /// none.
   Status MendCursor(LogId log) {
     CursorRecord& record = cursors_[log];
     RangeScan scan(store_, Family::kQueue, EncodeKey(EntryKey{log, record.cursor.chunk}),
                    LogUpperBound(log));
     scan->SeekToFirst();
-    if (!scan->Valid()) return Try(scan->status());
-    const std::optional<EntryKey> first = DecodeEntryKey(scan.key());
+    if (!scan->status().ok()) return Try(scan->status());
+    const std::optional<EntryKey> first =
+        scan->Valid() ? DecodeEntryKey(scan.key()) : EntryKey{log, tails_[log]};
     if (!first || first->number <= record.cursor.next()) return common::Ok();
-    common::log::Warning("queue_lost_cursor",
-                         "a log's cursor is lost; it goes on at its first record",
+    common::log::Warning("queue_lost_cursor", "a log's cursor is lost; it goes on at what is there",
                          {{"log", log}, {"from", record.cursor.next()}, {"to", first->number}});
     record.cursor = {.chunk = first->number, .index = 0};
     batch_.Put(store_.family(Family::kMeta), EncodeMetaKey(kCursorPrefix, log),
@@ -351,18 +361,17 @@ class Salvage {
   /// What was written without a sync lies before the last write, which had one.
   Status TakeMarksAway() {
     for (const std::string& name : tables_) {
-      const std::string file = PathIn(path_, name);
-      const std::string kept =
-          PathIn(path_, std::string(kDamagedPrefix) + ParseSalvageName(name).table);
       // All of a whole one is in the store.
-      const bool whole = whole_.contains(name);
-      Status done = Try(whole ? env_->DeleteFile(file) : env_->RenameFile(file, kept));
+      Status done =
+          Try(whole_.contains(name) ? env_->DeleteFile(PathIn(path_, name))
+                                    : MoveAside(env_, path_, name, std::string(kDamagedPrefix),
+                                                ParseSalvageName(name).table));
       if (!done) return done;
     }
     for (const std::string& name : log_files_) {
       if (Status gone = Try(env_->DeleteFile(PathIn(path_, name))); !gone) return gone;
     }
-    for (const std::string_view mark : {kCheckCursors, kCheckLogs, kCheckTables}) {
+    for (const std::string_view mark : {kCheckCursors, kCheckEvents, kCheckLogs, kCheckTables}) {
       if (Status gone = Try(Unmark(env_, path_, mark)); !gone) return gone;
       // In this order: one that outlives the others would mislead the next salvage.
       if (Status synced = Try(SyncDirectory(env_, path_)); !synced) return synced;
@@ -379,6 +388,7 @@ class Salvage {
   /// The latest of each, with its progress.
   std::map<std::pair<Family, std::string>, std::pair<std::uint64_t, std::string>> meta_;
   std::map<LogId, CursorRecord> cursors_;
+  std::unordered_map<LogId, pipeline::Seq> tails_;
   /// The ids of the first letters that logs keep: refused events, and dead letters.
   std::array<std::map<LogId, std::uint64_t>, 2> first_kept_;
   rocksdb::WriteBatch batch_;

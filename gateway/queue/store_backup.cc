@@ -34,24 +34,17 @@ constexpr const char* kMarkerText =
 // The engine removes what it does not know from these.
 constexpr std::array kFolders{"meta", "private", "shared", "shared_checksum"};
 
-/// Names like those of a path above: /a/b is inside /a, /ab is not.
-bool Inside(const std::filesystem::path& inner, const std::filesystem::path& outer) {
-  return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
-}
-
 Status CheckPlace(const std::string& directory, const std::string& store) {
   if (!directory.starts_with('/')) {
     return Fail(ErrorCode::kInvalidArgument,
                 fmt::format("the directory of backups '{}' is not an absolute path", directory));
   }
-  std::error_code error;
-  const auto inner = std::filesystem::weakly_canonical(directory, error);
-  const auto outer = std::filesystem::weakly_canonical(store, error);
-  if (!error && Inside(inner, outer)) {
+  const bool inside = IsInside(directory, store);
+  if (inside || IsInside(store, directory)) {
     return Fail(ErrorCode::kInvalidArgument,
-                fmt::format("the directory of backups {} lies in the store {}: name one outside "
-                            "of it, best on another disk",
-                            directory, store));
+                fmt::format("the directory of backups {} {} the store {}: name one outside of it, "
+                            "best on another disk",
+                            directory, inside ? "lies in" : "is around", store));
   }
   return common::Ok();
 }

@@ -96,6 +96,14 @@ SalvagedTable ParseSalvageName(std::string_view name) {
   return {.family = std::string(name.substr(0, dash)), .table = std::string(name.substr(dash + 1))};
 }
 
+rocksdb::Status MoveAside(rocksdb::Env* env, const std::string& path, const std::string& name,
+                          std::string prefix, std::string number) {
+  if (!env->FileExists(PathIn(path, name)).ok()) return rocksdb::Status::OK();
+  while (env->FileExists(PathIn(path, prefix + number)).ok()) number.insert(0, "1");
+  const rocksdb::Status moved = env->RenameFile(PathIn(path, name), PathIn(path, prefix + number));
+  return moved.ok() ? SyncDirectory(env, path) : moved;
+}
+
 bool LacksList(rocksdb::Env* env, const std::string& path) {
   if (env->FileExists(PathIn(path, "CURRENT")).ok()) return false;
   std::vector<std::string> names;

@@ -25,6 +25,8 @@ inline constexpr std::string_view kTailsFile = "tails";
 inline constexpr std::string_view kCheckTables = "check-tables";
 /// There while cursors may have been lost with a table.
 inline constexpr std::string_view kCheckCursors = "check-cursors";
+/// There while event records may have been lost with a table.
+inline constexpr std::string_view kCheckEvents = "check-events";
 /// There while registrations may have been lost with writes of a log file.
 inline constexpr std::string_view kCheckLogs = "check-logs";
 /// There while the files of a store whose list is lost are set aside.
@@ -47,14 +49,20 @@ bool IsTableFile(std::string_view name);
 /// take this for an empty directory.
 bool LacksList(rocksdb::Env* env, const std::string& path);
 
-/// The name under which a table is set aside, with its family, where that is known; and both
-/// again out of it.
+/// The name under which a table or log file is set aside, with its family, where that is known; and
+/// both again out of it.
 std::string SalvageName(std::string_view family, std::string_view table);
 struct SalvagedTable {
   std::string family;  ///< Empty when it was not known.
   std::string table;
 };
 SalvagedTable ParseSalvageName(std::string_view name);
+
+/// Renames a file of the directory, durably, and never over another: the number in the new name
+/// gets a digit more, as often as it takes, so that it still sorts behind those before it. Does
+/// nothing when there is no such file.
+rocksdb::Status MoveAside(rocksdb::Env* env, const std::string& path, const std::string& name,
+                          std::string prefix, std::string number);
 
 /// Makes the directory when its parent is there and sees whether it can be written; fails with
 /// what to do.

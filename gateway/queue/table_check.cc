@@ -86,9 +86,9 @@ class TableCheck {
     for (const std::string& name : names) {
       Status moved = common::Ok();
       if (IsTableFile(name)) moved = SetTableAside(name);
-      if (IsLogFile(name)) moved = Move(name, SalvageName({}, name));
+      if (IsLogFile(name)) moved = Move(name, SalvageName({}, ""), name);
       if (name == "CURRENT" || name.starts_with("MANIFEST-")) {
-        moved = Move(name, std::string(kDamagedPrefix) + name);
+        moved = Move(name, std::string(kDamagedPrefix), name);
       }
       if (!moved) return moved;
     }
@@ -146,25 +146,24 @@ class TableCheck {
       if (rocksdb::ReadFileToString(env_, file, &bytes).ok()) family = GuessFamily(bytes);
       LogDamaged(name, family, rocksdb::Status::Corruption(table.error().message));
     }
-    if (family == FamilyName(Family::kMeta) && CheckTable(env_, file).ok()) {
-      return Move(name, SalvageName(family, name));  // No cursor is lost with it.
-    }
+    // Nothing is lost with a whole one.
+    if (CheckTable(env_, file).ok()) return Move(name, SalvageName(family, ""), name);
     return SetAside(name, family);
   }
 
   /// Moves a table out of RocksDB's sight; one that is gone stays so.
   Status SetAside(const std::string& name, const std::string& family) {
-    // When its family is not known, it may be this one.
-    if (family == FamilyName(Family::kMeta) || family.empty()) {
-      if (Status marked = Try(Mark(env_, path_, kCheckCursors)); !marked) return marked;
+    // When its family is not known, it may be either.
+    for (const auto& [kind, mark] :
+         {std::pair(Family::kMeta, kCheckCursors), std::pair(Family::kQueue, kCheckEvents)}) {
+      if (family != FamilyName(kind) && !family.empty()) continue;
+      if (Status marked = Try(Mark(env_, path_, mark)); !marked) return marked;
     }
-    return Move(name, SalvageName(family, name));
+    return Move(name, SalvageName(family, ""), name);
   }
 
-  Status Move(const std::string& from, const std::string& to) const {
-    if (!env_->FileExists(PathIn(path_, from)).ok()) return common::Ok();
-    const rocksdb::Status moved = env_->RenameFile(PathIn(path_, from), PathIn(path_, to));
-    return moved.ok() ? Try(SyncDirectory(env_, path_)) : Try(moved);
+  Status Move(const std::string& name, const std::string& prefix, const std::string& number) const {
+    return Try(MoveAside(env_, path_, name, prefix, number));
   }
 
   /// Strikes a table from RocksDB's list.

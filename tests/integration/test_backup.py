@@ -317,6 +317,8 @@ def test_wrong_places(refusing, tmp_path, running):
     (tmp_path / "file").write_text("x", encoding="utf-8")
     for to, code, said in ((data(refusing), 2, "lies in the store"),
                            (data(refusing) + "/backups", 2, "lies in the store"),
+                           ("/", 2, "is around the store"),
+                           ("", 2, "must not be empty"),
                            (tmp_path / "file", 1, "cannot be written"),
                            (tmp_path / "no" / "where", 1, "cannot be written")):
         result = backup(refusing, to)
@@ -343,6 +345,8 @@ def test_a_damaged_backup_is_refused(refusing, tmp_path):
     assert code == 1 and backups[0]["damaged"] is True
     refused = restore(folder, tmp_path / "new")
     assert refused.returncode == 1 and "backup 1 is damaged" in refused.stderr
+    inside = restore(folder, folder / "private" / "new")
+    assert inside.returncode == 2 and "lies in the directory of backups" in inside.stderr
     assert not (tmp_path / "new").exists()
 
 

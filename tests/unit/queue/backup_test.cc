@@ -292,6 +292,8 @@ TEST_F(BackupTest, AWrongPlaceIsRefused) {
   EXPECT_THAT(refusal(path()), HasSubstr("lies in the store"));
   EXPECT_THAT(refusal(path() + "/backups"), HasSubstr("lies in the store"));
   EXPECT_THAT(refusal(dir_ / "link/backups"), HasSubstr("lies in the store"));
+  EXPECT_THAT(refusal(dir_.path().string()), HasSubstr("is around the store"));
+  EXPECT_THAT(refusal("/"), HasSubstr("is around the store"));
   EXPECT_THAT(refusal(dir_ / "file"), HasSubstr("cannot be written"));
   EXPECT_THAT(refusal(dir_ / "missing/backups"), HasSubstr("directory above is there"));
   EXPECT_THAT(refusal(dir_ / "other"), HasSubstr("holds something else (private)"));

@@ -74,6 +74,17 @@ TEST(LetterSegments, OldLettersGoWhenAllOfTheirSegmentAreOld) {
   EXPECT_EQ(log.bytes(), 0U);
 }
 
+TEST(LetterSegments, LettersThatAreThereAlreadyGoASegmentAtATimeToo) {
+  const LetterLimits limits{.max_bytes = 1600};
+  LetterSegments log;
+  for (std::uint64_t id = 1; id <= 100; ++id) log.Count(id, 20, limits);
+  EXPECT_EQ(log.bytes(), 2000U) << "none goes by being counted";
+  const auto added = log.Add(101, 20, limits);
+  EXPECT_TRUE(added.kept);
+  EXPECT_EQ(added.evicted, 25U);
+  EXPECT_EQ(log.segments().front().first_id, 26U);
+}
+
 TEST(LetterSegments, WithoutAnAgeThereAreSegmentsBySizeAlone) {
   LetterSegments log;
   log.Add(1, 50, {.max_bytes = 1 << 20});

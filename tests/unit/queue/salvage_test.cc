@@ -17,7 +17,9 @@
 
 #include "common/random.h"
 #include "gateway/queue/offline_queue.h"
+#include "gateway/queue/record_key.h"
 #include "gateway/queue/store_files.h"
+#include "gateway/queue/stored_records.h"
 #include "tests/unit/queue/queue_fixture.h"
 
 namespace gateway::queue {
@@ -97,7 +99,8 @@ class SalvageTest : public QueueFixture {
     pipeline::Settlement settlement{.log = log, .cursor = {kSettled, 0}};
     for (Seq chunk = 0; chunk < kSettled; ++chunk) settlement.finished_chunks.push_back(chunk);
     for (std::uint64_t i = 0; i < kDead; ++i) {
-      settlement.dead.push_back({.stage = pipeline::DeadLetterStage::kDelivery, .event = "{}"});
+      settlement.dead.push_back(
+          {.stage = pipeline::DeadLetterStage::kDelivery, .code = "dead", .event = "{}"});
     }
     ASSERT_TRUE(queue.Settle(std::move(settlement)));
   }
@@ -457,6 +460,85 @@ TEST_F(KilledStoreTest, ARegistrationLostInTheLogFileHidesNoEvents) {
   const auto look = OfflineQueue::Open(path());
   ASSERT_TRUE(look);
   EXPECT_EQ((*look)->Verify([](std::uint64_t) {}).problems.size(), 1U);
+}
+
+TEST_F(KilledStoreTest, ACursorThatIsLostWithEverythingSettledIsTheEnd) {
+  {
+    auto queue = Open();
+    Append(*queue, "acme", 0, 10);
+    ASSERT_TRUE(queue->Settle({.log = (*queue)->OpenLog("acme")->log,
+                               .cursor = {10, 0},
+                               .finished_chunks = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}));
+  }
+  auto queue = Open();  // All of it goes to tables.
+  Kill(std::move(queue));
+  for (const std::string& table : TablesOf(Family::kMeta)) Remove(table);
+  EXPECT_EQ(ExpectOpensAndFlows(true), 0U) << "delivered, not lost";
+}
+
+TEST_F(KilledStoreTest, AListThatIsLostAgainInTheMidstOfTheSalvageCostsNothing) {
+  auto queue = Open();
+  Append(*queue, "acme", 0, 10);
+  Kill(std::move(queue));
+  // What the first salvage had set aside, under the number that the log file has again now.
+  const std::filesystem::path log = LogFile();
+  std::filesystem::copy(log, log.parent_path() / ("salvage-" + log.filename().string()));
+  std::filesystem::remove(log);
+  {
+    auto other = std::make_unique<tests::TempDir>();
+    Options options = Defaults();
+    options.path = *other / "queue";
+    auto fresh = Open(options);
+    ASSERT_TRUE((*fresh)->OpenLog("acme"));
+    for (const auto& entry : std::filesystem::directory_iterator(options.path)) {
+      if (entry.path().extension() == ".log") std::filesystem::copy(entry.path(), log);
+    }
+  }
+  ASSERT_TRUE(std::filesystem::exists(log));
+  Remove(path() + "/CURRENT");
+  EXPECT_EQ(ExpectOpensAndFlows(), 0U);
+}
+
+/// Letters, in a table of their own.
+class LetterSalvageTest : public SalvageTest {
+ protected:
+  std::vector<std::string> Codes() {
+    auto queue = Open();
+    const auto letters = (*queue)->ReadDeadLetters((*queue)->OpenLog("acme")->log, 0, 1000);
+    EXPECT_TRUE(letters);
+    std::vector<std::string> codes;
+    for (const auto& [id, letter] : *letters) {
+      if (letter.code != "bad") codes.push_back(letter.code);  // Not the refused events.
+    }
+    return codes;
+  }
+};
+
+TEST_F(LetterSalvageTest, LettersOfALogWithoutARecordAreKept) {
+  Fill();
+  const auto before = Codes();
+  ASSERT_EQ(before.size(), kDead);
+  Tamper([&](RocksStore& store) {
+    rocksdb::WriteBatch batch;
+    batch.Delete(store.family(Family::kMeta), EncodeMetaKey(kDeadPrefix, before_[0].log));
+    ASSERT_TRUE(store.Write(batch, true).ok());
+  });
+  FlipEnd(TablesOf(Family::kDead).front());
+  EXPECT_EQ(Codes(), before);
+}
+
+TEST_F(LetterSalvageTest, LettersWhoseDeletionIsLostStayAway) {
+  Fill();
+  const auto before = Codes();
+  Tamper([&](RocksStore& store) {
+    rocksdb::WriteBatch batch;
+    batch.Put(store.family(Family::kDead), EncodeKey(EntryKey{before_[0].log, 1}),
+              EncodeDeadLetter({.stage = pipeline::DeadLetterStage::kDelivery, .code = "gone"}));
+    ASSERT_TRUE(store.Write(batch, true).ok());
+  });
+  EXPECT_EQ(Codes().size(), before.size() + 1);
+  std::ofstream(path() + "/check-tables").flush();
+  EXPECT_EQ(Codes(), before);
 }
 
 TEST_F(KilledStoreTest, AnOlderStoreMayBeDamagedToo) {
