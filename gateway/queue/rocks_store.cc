@@ -281,10 +281,7 @@ rocksdb::Status RocksStore::CompactQueue() {
 
 rocksdb::Status RocksStore::FlushSmallFamilies() {
   constexpr std::uint64_t kRoom = 256 << 20;
-  std::uint64_t free = 0;
-  if (!db_->GetEnv()->GetFreeSpace(path_, &free).ok() || free < kRoom) {
-    return rocksdb::Status::NoSpace();
-  }
+  if (FreeBytes().value_or(0) < kRoom) return rocksdb::Status::NoSpace();
   // Something stays in memory: a store that holds nothing there cannot Resume.
   rocksdb::WriteBatch nothing;
   nothing.Delete(family(Family::kQueue), "");
