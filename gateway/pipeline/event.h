@@ -39,7 +39,7 @@ struct EventBlock {
 struct Chunk {
   Seq first = 0;                    ///< Seq of the first event.
   common::WallTime accepted_at;     ///< When its earliest event was received.
-  std::string storage;              ///< The record as stored; `events` points into it.
+  std::string storage;              ///< What `events` points into.
   std::string_view events;          ///< EventBlock::bytes of the chunk.
   std::vector<std::uint32_t> ends;  ///< Offset in `events` just past each event.
 

@@ -30,15 +30,16 @@ constexpr std::size_t kCountOffset = 4;
 constexpr std::size_t kAcceptedAtOffset = 8;
 constexpr std::size_t kChecksumOffset = 16;
 
-/// Over key and value, so that a record under the wrong key is found too.
-std::uint64_t Checksum(LogId log, Seq first, std::string_view storage) {
+/// Over key and value, so that a record under the wrong key is found too. The value is `head`,
+/// at least a header, with `texts` behind it.
+std::uint64_t Checksum(LogId log, Seq first, std::string_view head, std::string_view texts) {
   const std::string key = EncodeKey(EntryKey{.log = log, .number = first});
   XXH3_state_t state;
   XXH3_64bits_reset(&state);
   XXH3_64bits_update(&state, key.data(), key.size());
-  XXH3_64bits_update(&state, storage.data(), kChecksumOffset);
-  XXH3_64bits_update(&state, storage.data() + kChunkHeaderBytes,
-                     storage.size() - kChunkHeaderBytes);
+  XXH3_64bits_update(&state, head.data(), kChecksumOffset);
+  XXH3_64bits_update(&state, head.data() + kChunkHeaderBytes, head.size() - kChunkHeaderBytes);
+  XXH3_64bits_update(&state, texts.data(), texts.size());
   return XXH3_64bits_digest(&state);
 }
 
@@ -49,6 +50,38 @@ void AppendHeader(std::string& out, std::uint32_t count, common::WallTime accept
   AppendLittleEndian(out, count);
   AppendLittleEndian(out, static_cast<std::uint64_t>(accepted_at.time_since_epoch().count()));
   AppendLittleEndian(out, std::uint64_t{0});  // the checksum, set when all else is there
+}
+
+/// Offsets just past each event.
+std::vector<std::uint32_t> Ends(std::span<const EventRun> runs) {
+  std::size_t count = 0;
+  for (const EventRun& run : runs) count += run.count;
+  std::vector<std::uint32_t> ends;
+  ends.reserve(count);
+  std::uint32_t end = 0;
+  for (const EventRun& run : runs) {
+    for (std::size_t i = run.first; i < run.first + run.count; ++i) {
+      end += run.block->sizes[i] + (ends.empty() ? 0U : 1U);
+      ends.push_back(end);
+    }
+  }
+  return ends;
+}
+
+/// The texts of all runs with commas between them.
+std::string Texts(std::span<const EventRun> runs) {
+  if (runs.size() == 1 && runs[0].length == runs[0].block->bytes.size()) {
+    return std::move(runs[0].block->bytes);
+  }
+  std::size_t bytes = 0;
+  for (const EventRun& run : runs) bytes += run.length + 1;
+  std::string texts;
+  texts.reserve(bytes);
+  for (const EventRun& run : runs) {
+    if (&run != runs.data()) texts += ',';
+    texts.append(run.block->bytes, run.begin, run.length);
+  }
+  return texts;
 }
 
 /// Reads the sizes and sets `ends`; false when they do not add up to the texts.
@@ -67,39 +100,24 @@ bool ReadSizes(Chunk& chunk, std::uint32_t count) {
 
 }  // namespace
 
-std::shared_ptr<const Chunk> EncodeChunk(LogId log, Seq first, common::WallTime accepted_at,
-                                         std::span<const EventRun> runs) {
-  std::size_t count = 0;
-  std::size_t bytes = 0;
-  for (const EventRun& run : runs) {
-    count += run.count;
-    bytes += run.length + 1;
-  }
+EncodedChunk EncodeChunk(LogId log, Seq first, common::WallTime accepted_at,
+                         std::span<const EventRun> runs) {
   auto chunk = std::make_shared<Chunk>();
   chunk->first = first;
   chunk->accepted_at = accepted_at;
-  chunk->ends.reserve(count);
-  std::string& out = chunk->storage;
-  out.reserve(kChunkHeaderBytes + 4 * count + bytes);
-  AppendHeader(out, static_cast<std::uint32_t>(count), accepted_at);
-  std::uint32_t end = 0;
+  chunk->ends = Ends(runs);
+  chunk->storage = Texts(runs);
+  chunk->events = chunk->storage;
+  std::string head;
+  head.reserve(kChunkHeaderBytes + 4 * chunk->ends.size());
+  AppendHeader(head, chunk->count(), accepted_at);
   for (const EventRun& run : runs) {
     const std::uint32_t* sizes = run.block->sizes.data() + run.first;
-    out.append(reinterpret_cast<const char*>(sizes), 4 * run.count);
-    for (std::size_t i = 0; i < run.count; ++i) {
-      end += sizes[i] + (chunk->ends.empty() ? 0U : 1U);
-      chunk->ends.push_back(end);
-    }
+    head.append(reinterpret_cast<const char*>(sizes), 4 * run.count);
   }
-  const std::size_t texts = out.size();
-  for (const EventRun& run : runs) {
-    if (out.size() > texts) out += ',';
-    out.append(run.block->bytes, run.begin, run.length);
-  }
-  const std::uint64_t checksum = Checksum(log, first, out);
-  std::memcpy(out.data() + kChecksumOffset, &checksum, sizeof(checksum));
-  chunk->events = std::string_view(out).substr(texts);
-  return chunk;
+  const std::uint64_t checksum = Checksum(log, first, head, chunk->events);
+  std::memcpy(head.data() + kChecksumOffset, &checksum, sizeof(checksum));
+  return {.chunk = std::move(chunk), .head = std::move(head)};
 }
 
 common::Result<std::shared_ptr<const Chunk>> DecodeChunk(LogId log, Seq first,
@@ -108,7 +126,7 @@ common::Result<std::shared_ptr<const Chunk>> DecodeChunk(LogId log, Seq first,
     return Fail(ErrorCode::kDataLoss, "event record is shorter than its header");
   }
   const char* raw = storage.data();
-  if (ReadLittleEndian<std::uint64_t>(raw + kChecksumOffset) != Checksum(log, first, storage)) {
+  if (ReadLittleEndian<std::uint64_t>(raw + kChecksumOffset) != Checksum(log, first, storage, {})) {
     return Fail(ErrorCode::kDataLoss, "event record does not match its checksum");
   }
   // Behind a right checksum the rest can be wrong only if another program wrote it.

@@ -22,18 +22,24 @@ inline constexpr std::size_t kChunkHeaderBytes = 24;
 /// Events [first, first + count) of a block, which must outlive the run. `begin` and
 /// `length` say where their texts and the commas between them lie in the block's bytes.
 struct EventRun {
-  const pipeline::EventBlock* block = nullptr;
+  pipeline::EventBlock* block = nullptr;
   std::size_t first = 0;
   std::size_t count = 0;
   std::size_t begin = 0;
   std::size_t length = 0;
 };
 
-/// The record of `runs` one after the other, which must hold at least one event. The bytes
-/// of each event are copied once.
-std::shared_ptr<const pipeline::Chunk> EncodeChunk(pipeline::LogId log, pipeline::Seq first,
-                                                   common::WallTime accepted_at,
-                                                   std::span<const EventRun> runs);
+/// A chunk and its record, which is `head` with the chunk's texts behind it: those exist once.
+struct EncodedChunk {
+  std::shared_ptr<const pipeline::Chunk> chunk;
+  std::string head;
+};
+
+/// The record of `runs` one after the other, which must hold at least one event. Their bytes
+/// are copied once, but for those of a run that is alone and is its whole block: these are taken
+/// from the block.
+EncodedChunk EncodeChunk(pipeline::LogId log, pipeline::Seq first, common::WallTime accepted_at,
+                         std::span<const EventRun> runs);
 
 /// Takes the stored value of the key (log, first). kDataLoss, with what is wrong, when
 /// the bytes are not exactly what EncodeChunk made for this key; never reads outside them.

@@ -2,7 +2,10 @@
 #include "gateway/queue/commit_builder.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "gateway/queue/record_key.h"
@@ -20,6 +23,8 @@ using pipeline::Seq;
 namespace {
 
 constexpr std::chrono::minutes kExpiryInterval{1};
+/// Event bytes from which a request is not joined with others: a record costs less than the copy.
+constexpr std::size_t kRecordOfItsOwnBytes = std::size_t{32} << 10;
 
 common::Error Invalid(std::string message) {
   return {ErrorCode::kInvalidArgument, std::move(message)};
@@ -35,6 +40,15 @@ std::uint64_t Overlap(const DamagedRange& range, Seq from, Seq to) {
   const Seq begin = std::max(range.first, from);
   const Seq end = std::min(range.second, to);
   return begin < end ? end - begin : 0;
+}
+
+void PutChunk(std::string_view head, LogId log, const pipeline::Chunk& chunk,
+              rocksdb::ColumnFamilyHandle* queue, rocksdb::WriteBatch& batch) {
+  const std::string key_bytes = EncodeKey(EntryKey{log, chunk.first});
+  const rocksdb::Slice key(key_bytes);
+  const std::array<rocksdb::Slice, 2> value{head, chunk.events};
+  // Fails only for values of 4 GiB.
+  batch.Put(queue, rocksdb::SliceParts(&key, 1), rocksdb::SliceParts(value.data(), value.size()));
 }
 
 /// Moves the cursor and settles what depends on it: damage that was passed is dead, and
@@ -163,7 +177,7 @@ void CommitBuilder::AddLogAppends(std::size_t begin, std::size_t end, Commit& co
   }
   Committed committed{.log = log, .accepted_at = {}};
   for (std::size_t i = begin; i < end; ++i) {
-    const pipeline::AppendRequest& request = order_[i]->request;
+    pipeline::AppendRequest& request = order_[i]->request;
     AddEvents(request, *change, committed, commit);
     for (const DeadLetter& letter : request.rejected) {
       rejected_.Add(log, NextDeadId(), letter, commit.batch);
@@ -178,14 +192,17 @@ void CommitBuilder::AddLogAppends(std::size_t begin, std::size_t end, Commit& co
   commit.committed.push_back(committed);
 }
 
-void CommitBuilder::AddEvents(const pipeline::AppendRequest& request, LogTable::Change& change,
+void CommitBuilder::AddEvents(pipeline::AppendRequest& request, LogTable::Change& change,
                               Committed& committed, Commit& commit) {
-  const EventBlock& block = request.events;
+  EventBlock& block = request.events;
   const common::WallTime received_at = request.received_at;
   const std::size_t dropped = request.dedupe.on() ? ids_.Admit(request, fresh_, commit.batch) : 0;
   if (dropped == 0) {
     const EventRun all{.block = &block, .count = block.count(), .length = block.bytes.size()};
+    const bool alone = all.length >= kRecordOfItsOwnBytes;
+    if (alone) FlushChunk(change, committed, commit);
     AddRun(all, received_at, change, committed, commit);
+    if (alone) FlushChunk(change, committed, commit);
     return;
   }
   commit.duplicates += dropped;
@@ -240,9 +257,8 @@ void CommitBuilder::FlushChunk(LogTable::Change& change, Committed& committed, C
   if (runs_.empty()) return;
   LogPosition& position = change.position;
   const LogId log = change.log->id;
-  auto chunk = EncodeChunk(log, position.tail, runs_accepted_at_, runs_);
-  commit.batch.Put(store_.family(Family::kQueue), EncodeKey(EntryKey{log, chunk->first}),
-                   chunk->storage);
+  auto [chunk, head] = EncodeChunk(log, position.tail, runs_accepted_at_, runs_);
+  PutChunk(head, log, *chunk, store_.family(Family::kQueue), commit.batch);
   if (position.cursor.next() == position.tail) position.oldest = runs_accepted_at_;
   position.tail = chunk->end();
   committed.accepted_at = committed.events == 0

@@ -45,8 +45,9 @@ struct Commit {
   void clear();
 };
 
-/// Turns waiting work into one atomic write: the appends of a log become one record (more
-/// when it would pass max_chunk_bytes), settlements become a cursor record and deletions.
+/// Turns waiting work into one atomic write: the appends of a log become one record (more when it
+/// would pass max_chunk_bytes, and a large request has one of its own), settlements become a cursor
+/// record and deletions.
 ///
 /// Nothing in it changes before OnSuccess: after a write that failed, the next Build starts from
 /// where that one did. (RocksStore::Resume sees to it that what failed stays away.)
@@ -66,7 +67,7 @@ class CommitBuilder {
                 std::uint64_t max_chunk_bytes, std::uint64_t last_dead_id, Ledgers ledgers);
 
   /// Fills the empty `commit` from `work`. Sets `refused` on items that cannot be done:
-  /// an unknown log, a cursor outside the log's pending events.
+  /// an unknown log, a cursor outside the log's pending events. Takes the bytes of events.
   void Build(Work& work, Commit& commit);
 
   /// The commit that was built last is on disk.
@@ -92,8 +93,8 @@ class CommitBuilder {
   /// Appends [begin, end) of `order_`, all of one log.
   void AddLogAppends(std::size_t begin, std::size_t end, Commit& commit);
   void FlushChunk(LogTable::Change& change, pipeline::Committed& committed, Commit& commit);
-  /// Adds the events of one request, without those that come again.
-  void AddEvents(const pipeline::AppendRequest& request, LogTable::Change& change,
+  /// Adds the events of one request, without those that come again. May take their bytes.
+  void AddEvents(pipeline::AppendRequest& request, LogTable::Change& change,
                  pipeline::Committed& committed, Commit& commit);
   void AddRun(EventRun rest, common::WallTime received_at, LogTable::Change& change,
               pipeline::Committed& committed, Commit& commit);

@@ -14,38 +14,47 @@ namespace {
 constexpr common::WallTime kTime{std::chrono::milliseconds{1767323045678}};
 
 TEST(ChunkCodec, RoundTripKeepsTextsAndTime) {
-  const pipeline::EventBlock block = Block({R"({"a":1})", "", R"({"b":"ü"})"});
-  const EventRun run = WholeRun(block);
-  const auto made = EncodeChunk(3, 100, kTime, {&run, 1});
-  const auto read = DecodeChunk(3, 100, made->storage);
+  const std::vector<std::string> texts{R"({"a":1})", "", R"({"b":"ü"})"};
+  const std::string joined = Block(texts).bytes;
+  const EncodedChunk made = Encoded(3, 100, texts, kTime);
+  const auto read = DecodeChunk(3, 100, Record(made));
   ASSERT_TRUE(read) << read.error().message;
-  for (const pipeline::Chunk* chunk : {made.get(), read->get()}) {
+  for (const pipeline::Chunk* chunk : {made.chunk.get(), read->get()}) {
     EXPECT_EQ(chunk->first, 100U);
     EXPECT_EQ(chunk->end(), 103U);
     EXPECT_EQ(chunk->accepted_at, kTime);
-    EXPECT_EQ(chunk->events, block.bytes);
+    EXPECT_EQ(chunk->events, joined);
     EXPECT_EQ(chunk->Span(0, 1), R"({"a":1})");
     EXPECT_EQ(chunk->Span(1, 1), "");
     EXPECT_EQ(chunk->Span(1, 2), R"(,{"b":"ü"})");
-    EXPECT_EQ(chunk->Span(0, 3), block.bytes);
+    EXPECT_EQ(chunk->Span(0, 3), joined);
   }
 }
 
 TEST(ChunkCodec, RunsOfSeveralBlocksAreJoined) {
-  const pipeline::EventBlock a = Block({"a0", "a1"});
-  const pipeline::EventBlock b = Block({"b0", "b1", "b2"});
+  pipeline::EventBlock a = Block({"a0", "a1"});
+  pipeline::EventBlock b = Block({"b0", "b1", "b2"});
   const EventRun runs[] = {WholeRun(a),
                            {.block = &b, .first = 1, .count = 2, .begin = 3, .length = 5}};
-  const auto chunk = EncodeChunk(1, 0, kTime, runs);
-  EXPECT_EQ(chunk->events, "a0,a1,b1,b2");
-  EXPECT_EQ(chunk->Span(1, 2), "a1,b1");
-  const auto read = DecodeChunk(1, 0, chunk->storage);
+  const EncodedChunk made = EncodeChunk(1, 0, kTime, runs);
+  EXPECT_EQ(made.chunk->events, "a0,a1,b1,b2");
+  EXPECT_EQ(made.chunk->Span(1, 2), "a1,b1");
+  const auto read = DecodeChunk(1, 0, Record(made));
   ASSERT_TRUE(read) << read.error().message;
-  EXPECT_EQ((*read)->ends, chunk->ends);
+  EXPECT_EQ((*read)->ends, made.chunk->ends);
+}
+
+TEST(ChunkCodec, AWholeBlockIsTakenAndAPartIsCopied) {
+  pipeline::EventBlock block = Block({std::string(100, 'x'), "y"});
+  const char* const bytes = block.bytes.data();
+  const EventRun part{.block = &block, .first = 1, .count = 1, .begin = 101, .length = 1};
+  EXPECT_EQ(EncodeChunk(1, 0, kTime, {&part, 1}).chunk->events, "y");
+  const EventRun whole = WholeRun(block);
+  EXPECT_EQ(EncodeChunk(1, 0, kTime, {&whole, 1}).chunk->events.data(), bytes);
 }
 
 TEST(ChunkCodec, EveryFlippedBitIsFound) {
-  const std::string good = MakeChunk(1, 5, {"one", "two"})->storage;
+  const std::string good = Record(Encoded(1, 5, {"one", "two"}));
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
     std::string bad = good;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
@@ -56,7 +65,7 @@ TEST(ChunkCodec, EveryFlippedBitIsFound) {
 }
 
 TEST(ChunkCodec, EveryTruncationIsFound) {
-  const std::string good = MakeChunk(1, 5, {"one", "two"})->storage;
+  const std::string good = Record(Encoded(1, 5, {"one", "two"}));
   for (std::size_t size = 0; size < good.size(); ++size) {
     EXPECT_FALSE(DecodeChunk(1, 5, good.substr(0, size))) << size;
   }
@@ -64,14 +73,14 @@ TEST(ChunkCodec, EveryTruncationIsFound) {
 }
 
 TEST(ChunkCodec, RecordUnderAnotherKeyIsFound) {
-  const std::string good = MakeChunk(1, 5, {"one"})->storage;
+  const std::string good = Record(Encoded(1, 5, {"one"}));
   EXPECT_TRUE(DecodeChunk(1, 5, good));
   EXPECT_FALSE(DecodeChunk(1, 6, good));
   EXPECT_FALSE(DecodeChunk(2, 5, good));
 }
 
 TEST(ChunkCodec, GuessesTheCountOfADamagedRecordOnlyWhenBelievable) {
-  std::string record = MakeChunk(1, 5, {"one", "two", "three"})->storage;
+  std::string record = Record(Encoded(1, 5, {"one", "two", "three"}));
   record.back() = '?';
   EXPECT_EQ(GuessChunkCount(record), 3U);
   record[7] = '\xff';  // The highest byte of the count.

@@ -189,8 +189,7 @@ TEST_F(DamageTest, NeighboursAndTheLastRecordAreFoundToo) {
 
 TEST_F(DamageTest, FlippedBitInTheLastRecordKeepsItsCount) {
   Fill();
-  const auto chunk = MakeChunk(log_, 9, Numbered(9, 3));
-  std::string flipped = chunk->storage;
+  std::string flipped = Record(Encoded(log_, 9, Numbered(9, 3)));
   flipped.back() = '!';
   Overwrite(9, flipped);
   auto queue = Open();

@@ -56,9 +56,7 @@ std::map<std::string, std::string> ReadGolden() {
 }
 
 std::string GoldenChunk() {
-  const pipeline::EventBlock block = Block({R"({"type":"track"})", R"({"type":"page"})"});
-  const EventRun run = WholeRun(block);
-  return EncodeChunk(7, 4096, kTime, {&run, 1})->storage;
+  return Record(Encoded(7, 4096, {R"({"type":"track"})", R"({"type":"page"})"}, kTime));
 }
 
 CursorRecord GoldenCursor() {

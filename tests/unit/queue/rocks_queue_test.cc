@@ -130,6 +130,27 @@ TEST_F(RocksQueueTest, LargeCommitIsCutIntoChunks) {
   }
 }
 
+TEST_F(RocksQueueTest, SmallRequestsShareARecordAndLargeOnesDoNot) {
+  auto queue = Open(Defaults(), /*start=*/false);
+  const auto log = (*queue)->OpenLog("a")->log;
+  const std::string large(40'000, 'x');
+  std::vector<std::future<Status>> answers;
+  std::vector<std::string> all;
+  for (const std::vector<std::string>& texts :
+       {Numbered(0, 2), Numbered(2, 2), {large, "e5"}, {large}, Numbered(7, 1), Numbered(8, 1)}) {
+    answers.push_back(queue->AppendAsync({.log = log, .events = Block(texts)}));
+    all.insert(all.end(), texts.begin(), texts.end());
+  }
+  queue->Start();
+  for (auto& answer : answers) ASSERT_TRUE(answer.get());
+  const auto batch = queue->Read(From(*(*queue)->State(log)));
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(Texts(*batch), all);
+  std::vector<std::uint32_t> counts;
+  for (const pipeline::ChunkSlice& slice : batch->slices) counts.push_back(slice.chunk->count());
+  EXPECT_EQ(counts, (std::vector<std::uint32_t>{4, 2, 1, 2}));
+}
+
 TEST_F(RocksQueueTest, RefusedEventsOfOneLogDropNothingOfAnother) {
   Options options = Defaults();
   options.max_rejected_bytes = 1000;

@@ -35,7 +35,7 @@ inline pipeline::AppendRequest WithIds(pipeline::LogId log, common::WallTime rec
 }
 
 /// All events of `block` as one run.
-inline EventRun WholeRun(const pipeline::EventBlock& block) {
+inline EventRun WholeRun(pipeline::EventBlock& block) {
   return {.block = &block,
           .first = 0,
           .count = block.count(),
@@ -43,11 +43,22 @@ inline EventRun WholeRun(const pipeline::EventBlock& block) {
           .length = block.bytes.size()};
 }
 
+inline EncodedChunk Encoded(pipeline::LogId log, pipeline::Seq first,
+                            const std::vector<std::string>& texts,
+                            common::WallTime accepted_at = {}) {
+  pipeline::EventBlock block = Block(texts);
+  const EventRun run = WholeRun(block);
+  return EncodeChunk(log, first, accepted_at, {&run, 1});
+}
+
 inline std::shared_ptr<const pipeline::Chunk> MakeChunk(pipeline::LogId log, pipeline::Seq first,
                                                         const std::vector<std::string>& texts) {
-  const pipeline::EventBlock block = Block(texts);
-  const EventRun run = WholeRun(block);
-  return EncodeChunk(log, first, common::WallTime{}, {&run, 1});
+  return Encoded(log, first, texts).chunk;
+}
+
+/// What is stored of a chunk.
+inline std::string Record(const EncodedChunk& encoded) {
+  return encoded.head + std::string(encoded.chunk->events);
 }
 
 inline std::vector<std::string> Texts(const pipeline::ReadBatch& batch) {
