@@ -116,6 +116,7 @@ queue::Options ToQueueOptions(const config::Config& config) {
   options.max_commit_bytes = storage.max_commit_bytes;
   options.max_chunk_bytes = std::min(storage.max_commit_bytes, kMaxChunkBytes);
   options.commit_linger = storage.commit_linger;
+  options.commit_gather_percent = storage.commit_gather_percent;
   options.min_free_bytes = std::min(storage.hard_min_free_disk, storage.min_free_disk);
   options.health_probe_interval = storage.retry_interval;
   options.write_buffer_bytes = storage.write_buffer;

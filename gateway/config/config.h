@@ -78,6 +78,7 @@ struct Storage {
   std::string path;
   std::uint64_t hot_tail = 0;
   common::Duration commit_linger{};
+  std::uint32_t commit_gather_percent = 0;
   std::uint64_t max_commit_bytes = 0;
   std::uint64_t max_queued_bytes = 0;
   std::uint64_t write_buffer = 0;

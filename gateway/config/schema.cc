@@ -126,6 +126,12 @@ constexpr auto kConfigFields = std::to_array<Field>({
      Duration("0s", "100ms"), "0s",
      "How long a commit waits for company. 0 commits at once, and whatever arrives during one "
      "fsync shares the next; a few hundred `us` save CPU at low rates and cost as much latency."},
+    {"storage.commit_gather_percent", At<&Config::storage, &Storage::commit_gather_percent>,
+     Count("0", "100"), "25",
+     "How long a commit waits for clients that were just answered to send again, in percent of the "
+     "time that the last commit took. Without it many clients that wait for each answer fall into "
+     "two halves that take turns. It is only done with several requests under way, and while they "
+     "do come."},
     {"storage.max_commit_bytes", At<&Config::storage, &Storage::max_commit_bytes>,
      Size("1MiB", "64MiB"), "4MiB", "Events written with one fsync."},
     {"storage.max_queued_bytes", At<&Config::storage, &Storage::max_queued_bytes>,

@@ -12,6 +12,8 @@ using common::Status;
 
 namespace {
 
+/// Appends of so many bytes are a commit that more company would not make cheaper.
+constexpr std::uint64_t kEnoughBytes = std::uint64_t{256} << 10;
 /// Behind the last wait of this process; time_point::max() overflows in some wait_until.
 constexpr std::chrono::hours kForever{24};
 
@@ -60,7 +62,9 @@ void Intake::CountLocked() {
 }
 
 void Intake::WakeLocked() {
-  if (waiting_) changed_.notify_one();
+  if (waiting_ && (appends_.size() >= wake_at_ || append_bytes_ >= kEnoughBytes)) {
+    changed_.notify_one();
+  }
 }
 
 void Intake::LingerLocked(std::unique_lock<std::mutex>& lock) {
@@ -70,6 +74,27 @@ void Intake::LingerLocked(std::unique_lock<std::mutex>& lock) {
          changed_.wait_until(lock, until) != std::cv_status::timeout) {
   }
   waiting_ = false;
+}
+
+void Intake::GatherLocked(std::unique_lock<std::mutex>& lock,
+                          std::chrono::steady_clock::time_point answered) {
+  if (appends_.empty() || append_bytes_ >= kEnoughBytes) return;
+  const std::optional<Gathering::Wait> wait = gathering_.Begin(appends_.size());
+  if (!wait) return;
+  const auto until = answered + wait->at_most;
+  waiting_ = true;
+  wake_at_ = wait->appends;
+  while (!closed_ && appends_.size() < wake_at_ && append_bytes_ < kEnoughBytes &&
+         changed_.wait_until(lock, until) != std::cv_status::timeout) {
+  }
+  waiting_ = false;
+  wake_at_ = 0;
+  gathering_.Ended(appends_.size());
+}
+
+void Intake::Answering(std::size_t appends, common::Duration took) {
+  const std::scoped_lock lock(mutex_);
+  gathering_.Answering(appends, appends_.size(), took);
 }
 
 void Intake::TakeLocked(Work& work) {
@@ -90,13 +115,15 @@ void Intake::TakeLocked(Work& work) {
 
 Intake::Taken Intake::Take(Work& work, std::chrono::steady_clock::time_point deadline) {
   std::unique_lock lock(mutex_);
-  const auto until = std::min(deadline, std::chrono::steady_clock::now() + kForever);
+  const auto answered = std::chrono::steady_clock::now();
+  const auto until = std::min(deadline, answered + kForever);
   waiting_ = true;
   while (EmptyLocked() && !closed_ && changed_.wait_until(lock, until) != std::cv_status::timeout) {
   }
   waiting_ = false;
   if (EmptyLocked()) return closed_ ? Taken::kClosed : Taken::kNothing;
   if (limits_.linger > common::Duration::zero() && !appends_.empty()) LingerLocked(lock);
+  GatherLocked(lock, answered);
   TakeLocked(work);
   return Taken::kWork;
 }

@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/result.h"
 #include "gateway/queue/commit_work.h"
+#include "gateway/queue/gathering.h"
 
 namespace gateway::queue {
 
@@ -25,10 +26,11 @@ class Intake {
     std::uint64_t pending_requests = 0;
     std::uint64_t commit_bytes = 0;
     common::Duration linger{};
+    std::uint32_t gather_percent = 0;  ///< See Gathering.
   };
   enum class Taken { kWork, kNothing, kClosed };
 
-  explicit Intake(Limits limits) : limits_(limits) {}
+  explicit Intake(Limits limits) : limits_(limits), gathering_(limits.gather_percent) {}
   Intake(const Intake&) = delete;
   Intake& operator=(const Intake&) = delete;
 
@@ -40,6 +42,9 @@ class Intake {
   /// Waits for work, until `deadline` at most, and moves into `work` what one commit may
   /// hold. kClosed once closed and empty. For the committer's thread.
   Taken Take(Work& work, std::chrono::steady_clock::time_point deadline);
+
+  /// The commit of what Take gave last took so long, and `appends` of it are about to be answered.
+  void Answering(std::size_t appends, common::Duration took);
 
   /// Takes nothing more; what waits stays to be taken.
   void Close();
@@ -55,12 +60,16 @@ class Intake {
   void CountLocked();
   void WakeLocked();
   void LingerLocked(std::unique_lock<std::mutex>& lock);
+  void GatherLocked(std::unique_lock<std::mutex>& lock,
+                    std::chrono::steady_clock::time_point answered);
   void TakeLocked(Work& work);
 
   const Limits limits_;
+  Gathering gathering_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool waiting_ = false;
+  std::size_t wake_at_ = 0;  ///< Appends that are worth to wake the committer for.
   bool closed_ = false;
   std::uint64_t append_bytes_ = 0;
   std::deque<PendingAppend> appends_;

@@ -30,6 +30,8 @@ struct Options {
   std::uint64_t max_commit_bytes = 0;  ///< One write holds about this much at most.
   std::uint64_t max_chunk_bytes = 0;   ///< Event bytes of one record; at most 1 GiB.
   common::Duration commit_linger{};    ///< Waits this long for company before a commit.
+  /// Waits for those who were just answered, this share of the last commit's time; see Gathering.
+  std::uint32_t commit_gather_percent = 0;
 
   /// Refused events and dead letters that each log keeps, in bytes of their records; beyond that
   /// the oldest go. 0 keeps none. What is dropped is counted.

@@ -87,7 +87,8 @@ class RocksQueue::Impl {
         intake({.pending_bytes = options.max_pending_bytes,
                 .pending_requests = options.max_pending_requests,
                 .commit_bytes = options.max_commit_bytes,
-                .linger = options.commit_linger}) {}
+                .linger = options.commit_linger,
+                .gather_percent = options.commit_gather_percent}) {}
 
   /// Opens the store and makes everything that works on it.
   Status Load(const Options& options, const common::Clock& clock);

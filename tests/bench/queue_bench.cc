@@ -42,6 +42,7 @@ struct Store {
     options.hot_tail_bytes = 64 * kMiB;
     options.max_pending_bytes = 256 * kMiB;
     options.max_commit_bytes = 4 * kMiB;
+    options.commit_gather_percent = 25;
     options.max_chunk_bytes = 512 * 1024;
     options.write_buffer_bytes = 64 * kMiB;
     options.max_wal_bytes = 512 * kMiB;

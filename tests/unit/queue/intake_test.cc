@@ -114,5 +114,66 @@ TEST(Intake, LingerEndsWhenACommitIsFull) {
   EXPECT_EQ(work.appends.size(), 2U);
 }
 
+/// An intake that has just answered eight appends, after a commit of an hour.
+class GatheringIntake : public ::testing::Test {
+ protected:
+  GatheringIntake() { intake_.Answering(8, std::chrono::hours(1)); }
+
+  /// What a commit takes that begins when `before` were pushed, with `after` it has begun to wait.
+  template <typename After>
+  std::size_t Take(int before, After after) {
+    for (int i = 0; i < before; ++i) EXPECT_TRUE(Push(intake_, 1));
+    Work work;
+    common::Thread committer("committer",
+                             [&] { intake_.Take(work, Clock::now() + std::chrono::hours(1)); });
+    after();
+    committer.Join();
+    return work.appends.size();
+  }
+
+  Intake intake_{{.pending_bytes = 100 << 20,
+                  .pending_requests = 100,
+                  .commit_bytes = 10 << 20,
+                  .linger = {},
+                  .gather_percent = 100}};
+};
+
+TEST_F(GatheringIntake, WaitsForThoseThatWereAnswered) {
+  EXPECT_EQ(Take(3,
+                 [&] {
+                   PendingSettle settle;
+                   ASSERT_TRUE(intake_.Push(settle)) << "nothing that is worth a commit";
+                   for (int i = 0; i < 5; ++i) ASSERT_TRUE(Push(intake_, 1));
+                 }),
+            8U);
+}
+
+TEST_F(GatheringIntake, WaitsForThemAlsoWhenNobodyIsThereYet) {
+  EXPECT_EQ(Take(0,
+                 [&] {
+                   for (int i = 0; i < 8; ++i) ASSERT_TRUE(Push(intake_, 1));
+                 }),
+            8U);
+}
+
+TEST_F(GatheringIntake, WaitsNoLongerThanUntilACommitIsLarge) {
+  EXPECT_EQ(Take(1, [&] { ASSERT_TRUE(Push(intake_, 256 << 10)); }), 2U);
+}
+
+TEST_F(GatheringIntake, WaitsNoLongerThanUntilItIsClosed) {
+  EXPECT_EQ(Take(1, [&] { intake_.Close(); }), 1U);
+}
+
+TEST_F(GatheringIntake, SettlementsAloneDoNotWait) {
+  PendingSettle settle;
+  ASSERT_TRUE(intake_.Push(settle));
+  EXPECT_EQ(Take(0, [] {}), 0U);
+}
+
+TEST_F(GatheringIntake, GoesOnWhenTheTimeIsOver) {
+  intake_.Answering(8, std::chrono::microseconds(1));
+  EXPECT_EQ(Take(1, [] {}), 1U);
+}
+
 }  // namespace
 }  // namespace gateway::queue
