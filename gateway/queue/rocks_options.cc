@@ -11,6 +11,7 @@
 #include <array>
 #include <utility>
 
+#include "gateway/queue/gentle_deletes.h"
 #include "gateway/queue/rocks_log.h"
 
 namespace gateway::queue {
@@ -105,7 +106,7 @@ rocksdb::ColumnFamilyOptions MakeFamily(
 rocksdb::DBOptions MakeDbOptions(const Options& options,
                                  std::shared_ptr<rocksdb::EventListener> listener) {
   rocksdb::DBOptions db;
-  db.env = EnvOf(options);
+  db.env = options.env != nullptr ? options.env : GentleEnv();
   db.create_if_missing = true;
   db.create_missing_column_families = true;
   db.paranoid_checks = true;
