@@ -16,11 +16,16 @@ namespace {
 /// Some 1 ms of discards; a sync for each costs little where the disk does not want them.
 constexpr std::uint64_t kPieceBytes = std::uint64_t{4} << 20;
 
+/// Whether nobody else has the file open: the kernel grants a lease to write only then.
+bool IsOursAlone(int file) {
+  return ::fcntl(file, F_SETLEASE, F_WRLCK) == 0 && ::fcntl(file, F_SETLEASE, F_UNLCK) == 0;
+}
+
 /// Frees what `file` holds, whose name is gone. What it cannot, closing it does.
 void FreeInPieces(int file, std::uint64_t piece_bytes) {
   struct stat now {};
-  // Another name, in a checkpoint, is another owner.
-  if (::fstat(file, &now) != 0 || now.st_nlink != 0) return;
+  // Another name, in a checkpoint, is another owner; so is who looks at the store from outside.
+  if (::fstat(file, &now) != 0 || now.st_nlink != 0 || !IsOursAlone(file)) return;
   auto size = static_cast<std::uint64_t>(now.st_size);
   while (size > piece_bytes) {
     size -= piece_bytes;
@@ -36,7 +41,8 @@ GentleDeletes::GentleDeletes(std::shared_ptr<rocksdb::FileSystem> files, std::ui
 rocksdb::IOStatus GentleDeletes::DeleteFile(const std::string& path,
                                             const rocksdb::IOOptions& options,
                                             rocksdb::IODebugContext* debug) {
-  if (!IsLogFile(std::filesystem::path(path).filename().string())) {
+  const std::string name = std::filesystem::path(path).filename().string();
+  if (!IsLogFile(name) && !IsTableFile(name)) {
     return FileSystemWrapper::DeleteFile(path, options, debug);
   }
   const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);

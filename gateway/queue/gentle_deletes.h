@@ -12,13 +12,13 @@
 
 namespace gateway::queue {
 
-/// The machine's file system, but a log file that is deleted gives its space back in pieces, each
-/// of them synced.
+/// The machine's file system, but a log file or table that is deleted gives its space back in
+/// pieces, each of them synced.
 ///
 /// To free 64 MiB is one transaction of the file system's journal, and on ext4 with `discard` the
 /// disk is told of each freed block before the next one may commit: every acknowledgement waited
 /// 17 ms for each log file, and eight of them go together. The name goes first, so a crash leaves
-/// nothing that is half a file.
+/// nothing that is half a file; and what another process has open goes as one.
 class GentleDeletes : public rocksdb::FileSystemWrapper {
  public:
   /// Frees `piece_bytes` at a time.
