@@ -29,6 +29,7 @@
 #include "gateway/app/component_options.h"
 #include "gateway/app/control_socket.h"
 #include "gateway/app/descriptors.h"
+#include "gateway/app/hold_service.h"
 #include "gateway/app/io_thread.h"
 #include "gateway/app/signals.h"
 #include "gateway/control/tenant_snapshot.h"
@@ -63,6 +64,8 @@ constexpr ControlLimits kControlLimits{.connections = 8,
                                        .request_bytes = 64 * 1024,
                                        .request_timeout = std::chrono::seconds(5),
                                        .write_timeout = std::chrono::seconds(10)};
+// Of looks at the store: half an hour reads some 200 GB.
+constexpr HoldService::Limits kHoldLimits{.at_once = 4, .longest = std::chrono::minutes(30)};
 // For the last commit and the closing of the store.
 constexpr unsigned kCloseSeconds = 60;
 // After everything is closed.
@@ -84,7 +87,8 @@ void LogListening(const std::string& listener, const config::ListenAddress& addr
 /// The composition root: every object of the gateway in the order in which they need each
 /// other. Threads: "admin" (admin listener, signals, housekeeping), "ingest-N" (client
 /// connections), "committer" and "reader" (the queue's; they block on the disk), "delivery"
-/// (scheduler and connections to Segment), "backup" while one is made, and the main thread,
+/// (scheduler and connections to Segment), "backup" while one is made, "hold" while somebody
+/// looks at the store, and the main thread,
 /// which starts and stops.
 class Application {
  public:
@@ -324,9 +328,11 @@ class Application {
   /// A gateway without it does all but take commands: that is said, and no reason not to start.
   void StartControl() {
     backups_.emplace(*queue_, registry_);
+    holds_.emplace(*queue_, kHoldLimits);
     auto control = ControlServer::Listen(
         admin_.context(), config_.storage.path,
         [this](const std::string& request, std::shared_ptr<ControlCall> call) {
+          if (request == HoldRequest()) return holds_->Handle(std::move(call));
           backups_->Handle(request, std::move(call));
         },
         kControlLimits);
@@ -348,6 +354,7 @@ class Application {
                       {{"deadline_seconds", config_.shutdown.deadline}});
     health_.SetDraining();
     backups_->Stop();
+    holds_->Stop();
     admission_->StartDraining();
     StopIngest(deadline);
     StopDelivery(deadline);
@@ -391,6 +398,7 @@ class Application {
   /// something whose thread has ended and expect an answer.
   void StopThreads() {
     if (backups_) backups_->Stop();
+    if (holds_) holds_->Stop();
     for (const auto& thread : ingest_) thread->Stop();
     delivery_.Stop();
     if (queue_ != nullptr) queue_->Stop();
@@ -398,6 +406,7 @@ class Application {
     reader_.reset();
     admin_.Stop();
     backups_.reset();
+    holds_.reset();
   }
 
   void SetPumpAlarm(common::SteadyTime at) {
@@ -483,6 +492,7 @@ class Application {
   std::optional<common::Thread> committer_;
   std::optional<common::Thread> reader_;
   std::optional<BackupService> backups_;
+  std::optional<HoldService> holds_;
   std::unique_ptr<ControlServer> control_;
 };
 

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include "gateway/app/control_socket.h"
+#include "gateway/app/hold_service.h"
 
 namespace gateway::app {
 namespace {
@@ -61,33 +62,65 @@ Result<ordered_json> ToResult(const ordered_json& answer) {
               error->value("message", "no reason was given"));
 }
 
-}  // namespace
-
-Result<ordered_json> AskGateway(const std::string& directory, const std::string& request,
-                                const std::function<void(const ordered_json&)>& on_progress) {
-  asio::io_context context;
-  stream_protocol::socket socket(context);
-  if (Status connected = Connect(socket, directory); !connected) {
-    return tl::unexpected(std::move(connected.error()));
+/// One request and the lines of its answer.
+class Conversation final : public GatewayHold {
+ public:
+  Status Begin(const std::string& directory, const std::string& request) {
+    if (Status connected = Connect(socket_, directory); !connected) return connected;
+    // A refusal may come without the request having been read.
+    error_code ignored;
+    asio::write(socket_, asio::buffer(request + "\n"), ignored);
+    return common::Ok();
   }
-  error_code error;
-  asio::write(socket, asio::buffer(request + "\n"), error);
-  std::string in;
-  // A refusal may come without the request having been read.
-  while (true) {
+
+  Result<ordered_json> NextLine() {
+    error_code error;
     const std::size_t size =
-        asio::read_until(socket, asio::dynamic_buffer(in, kMaxLine), '\n', error);
+        asio::read_until(socket_, asio::dynamic_buffer(in_, kMaxLine), '\n', error);
     if (error) {
       return Fail(ErrorCode::kIo,
                   "the gateway ended the connection before it had an answer: was it stopped? Its "
                   "log says more");
     }
-    const ordered_json answer = ordered_json::parse(in.substr(0, size), nullptr, false);
-    in.erase(0, size);
-    const auto progress = answer.find("progress");
-    if (!answer.is_object() || progress == answer.end()) return ToResult(answer);
-    on_progress(*progress);
+    ordered_json line = ordered_json::parse(in_.substr(0, size), nullptr, false);
+    in_.erase(0, size);
+    return line;
   }
+
+ private:
+  asio::io_context context_;
+  stream_protocol::socket socket_{context_};
+  std::string in_;
+};
+
+bool IsProgress(const ordered_json& line) { return line.is_object() && line.contains("progress"); }
+
+}  // namespace
+
+Result<ordered_json> AskGateway(const std::string& directory, const std::string& request,
+                                const std::function<void(const ordered_json&)>& on_progress) {
+  Conversation conversation;
+  if (Status begun = conversation.Begin(directory, request); !begun) {
+    return tl::unexpected(std::move(begun.error()));
+  }
+  while (true) {
+    auto line = conversation.NextLine();
+    if (!line) return line;
+    if (!IsProgress(*line)) return ToResult(*line);
+    on_progress(line->at("progress"));
+  }
+}
+
+Result<std::unique_ptr<GatewayHold>> HoldFiles(const std::string& directory) {
+  auto conversation = std::make_unique<Conversation>();
+  if (Status begun = conversation->Begin(directory, HoldRequest()); !begun) {
+    return tl::unexpected(std::move(begun.error()));
+  }
+  const auto line = conversation->NextLine();
+  if (!line) return tl::unexpected(line.error());
+  if (IsProgress(*line)) return conversation;
+  const auto refused = ToResult(*line);
+  return Fail(ErrorCode::kUnavailable, refused ? "it ended at once" : refused.error().message);
 }
 
 }  // namespace gateway::app

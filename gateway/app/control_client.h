@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -15,5 +16,15 @@ namespace gateway::app {
 common::Result<nlohmann::ordered_json> AskGateway(
     const std::string& directory, const std::string& request,
     const std::function<void(const nlohmann::ordered_json&)>& on_progress);
+
+/// As long as it lives, the gateway that has the store in a directory open deletes none of its
+/// files, within its limits (HoldService).
+class GatewayHold {
+ public:
+  virtual ~GatewayHold() = default;
+};
+
+/// Fails as AskGateway does; kUnavailable also where the gateway is of a release that cannot.
+common::Result<std::unique_ptr<GatewayHold>> HoldFiles(const std::string& directory);
 
 }  // namespace gateway::app

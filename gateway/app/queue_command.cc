@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "common/strings.h"
 #include "gateway/app/command_line.h"
+#include "gateway/app/control_client.h"
 #include "gateway/app/progress_bar.h"
 #include "gateway/queue/offline_queue.h"
 
@@ -49,6 +50,13 @@ int Fail(std::string_view message) {
 
 int WithQueue(const std::string& path, const std::function<int(const OfflineQueue&)>& run) {
   common::log::Configure(common::log::Level::kError, common::log::Format::kText);
+  const auto hold = HoldFiles(path);
+  if (!hold && hold.error().code != common::ErrorCode::kNotFound) {
+    fmt::print(stderr,
+               "segment-gateway: the gateway on this store does not keep its files meanwhile, so "
+               "this can fail or miss events: {}\n",
+               hold.error().message);
+  }
   const auto opened = OfflineQueue::Open(path);
   if (!opened) return Fail(opened.error().message);
   return run(**opened);

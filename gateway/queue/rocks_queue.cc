@@ -322,6 +322,15 @@ Result<BackupReport> RocksQueue::Backup(const BackupOptions& options,
   return BackupStore(*impl_->store, options, progress, stop);
 }
 
+RocksQueue::FilesHold::FilesHold(RocksStore& store) : store_(store) { store_.KeepFiles(); }
+RocksQueue::FilesHold::~FilesHold() { store_.DeleteFiles(); }
+
+std::unique_ptr<RocksQueue::FilesHold> RocksQueue::HoldFiles() const {
+  return std::make_unique<FilesHold>(*impl_->store);
+}
+
+std::optional<std::uint64_t> RocksQueue::FreeBytes() const { return impl_->store->FreeBytes(); }
+
 bool RocksQueue::Full() const { return impl_->intake.full(); }
 
 bool RocksQueue::CanOpenAgain() const {

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -21,6 +22,8 @@
 #include "gateway/queue/queue_health.h"
 
 namespace gateway::queue {
+
+class RocksStore;
 
 /// Where the queue's bytes are; for the metrics and the status page.
 struct QueueSizes {
@@ -110,8 +113,25 @@ class RocksQueue final : public pipeline::EventQueue {
   common::Result<BackupReport> Backup(const BackupOptions& options, const BackupProgress& progress,
                                       const std::stop_token& stop) const;
 
+  /// While it lives, no file that the store has done with is deleted: another process can read the
+  /// store as it was at some moment. Any number at a time, none of them longer than the queue.
+  class FilesHold {
+   public:
+    explicit FilesHold(RocksStore& store);
+    /// Deletes what has waited for it. Blocks on the disk.
+    ~FilesHold();
+    FilesHold(const FilesHold&) = delete;
+    FilesHold& operator=(const FilesHold&) = delete;
+
+   private:
+    RocksStore& store_;
+  };
+  std::unique_ptr<FilesHold> HoldFiles() const;
+
   /// Whether every append would be refused now, for there wait too many. Cheap.
   bool Full() const;
+  /// Free space of the disk; nothing when it cannot be told.
+  std::optional<std::uint64_t> FreeBytes() const;
   /// After health() asked for it: whether the directory can be written, so that opening it again
   /// has a chance. Blocks on the disk.
   bool CanOpenAgain() const;

@@ -304,6 +304,17 @@ Result<std::string> RocksStore::Get(Family of, std::string_view key) const {
   return value;
 }
 
+void RocksStore::KeepFiles() {
+  const std::scoped_lock lock(keep_mutex_);
+  // RocksDB counts too, but warns from the second on.
+  if (keepers_++ == 0) db_->DisableFileDeletions().PermitUncheckedError();
+}
+
+void RocksStore::DeleteFiles() {
+  const std::scoped_lock lock(keep_mutex_);
+  if (--keepers_ == 0) db_->EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+}
+
 std::optional<std::uint64_t> RocksStore::FreeBytes() const {
   std::uint64_t free = 0;
   if (!db_->GetEnv()->GetFreeSpace(path_, &free).ok()) return std::nullopt;

@@ -95,6 +95,11 @@ class RocksStore {
     return Get(Family::kMeta, key);
   }
 
+  /// From now on no file that the store has done with is deleted, until DeleteFiles was called as
+  /// often; that blocks on the disk. Thread-safe.
+  void KeepFiles();
+  void DeleteFiles();
+
   /// Of the file system the store is on; nothing when it does not say.
   std::optional<std::uint64_t> FreeBytes() const;
   /// Of the write-ahead log.
@@ -121,6 +126,8 @@ class RocksStore {
   StoreHealth& health_;
   const std::shared_ptr<IdCutoffs> id_cutoffs_ = std::make_shared<IdCutoffs>();
   std::mutex write_mutex_;
+  std::mutex keep_mutex_;
+  std::size_t keepers_ = 0;  ///< KeepFiles without its DeleteFiles.
   std::shared_ptr<HealthListener> listener_;
   std::unique_ptr<rocksdb::DB> db_;
   std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount> families_{};

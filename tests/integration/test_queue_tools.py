@@ -3,10 +3,13 @@
 
 import json
 import os
+import socket
+import threading
 
 import pytest
 
 import harness
+import load as loads
 
 
 def tool(gateway, name, *arguments):
@@ -47,6 +50,47 @@ def test_inspect_beside_a_running_gateway_and_after_it(backlog):
         table = tool(backlog, "inspect").stdout
         assert "acme" in table and "30 events pending" in table
         backlog.kill()
+
+
+def test_the_gateway_keeps_its_files_while_somebody_looks(backlog):
+    said = tool(backlog, "inspect")
+    assert (said.returncode, said.stderr) == (0, "")
+    backlog.process.wait_for_log(event="files_kept")
+    backlog.process.wait_for_log(event="files_released")
+
+
+def test_a_gateway_that_cannot_keep_its_files(backlog):
+    """As one of an older release."""
+    path = os.path.join(backlog.folder, "data", "control.sock")
+    os.unlink(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(path)
+        server.listen()
+
+        def refuse():
+            client, _ = server.accept()
+            with client:
+                client.recv(1000)
+                client.sendall(b'{"error":{"message":"no such command","usage":true}}\n')
+
+        gateway = threading.Thread(target=refuse)
+        gateway.start()
+        said = tool(backlog, "inspect")
+        gateway.join()
+    assert said.returncode == 0
+    assert "does not keep its files meanwhile" in said.stderr and "no such command" in said.stderr
+
+
+def test_a_store_whose_files_come_and_go_looks_whole(new_gateway):
+    gateway = new_gateway(storage={"write_buffer": "4MiB", "max_wal": "16MiB", "hot_tail": "0"})
+    gateway.start()
+    finish = loads.Load(seed=1).start(gateway, 0)
+    try:
+        for name in ("verify", "inspect") * 10:
+            result = tool(gateway, name)
+            assert result.returncode == 0, result.stdout + result.stderr
+    finally:
+        finish()
 
 
 def test_verify_reads_everything(backlog):

@@ -100,6 +100,39 @@ TEST_F(RocksQueueTest, SpaceOfSettledEventsComesBackWithoutAnyWrite) {
   EXPECT_LT((*queue)->sizes().table_bytes, 100'000U);
 }
 
+TEST_F(RocksQueueTest, FilesThatAreDoneWithStayWhileSomebodyHoldsThem) {
+  const Options options = WithoutHotTail();
+  auto queue = Open(options);
+  const auto log = (*queue)->OpenLog("a")->log;
+  common::FastRandom random(1);
+  std::vector<pipeline::Seq> chunks;
+  for (int i = 0; i < 20; ++i) {
+    std::string text;
+    while (text.size() < 500'000) text += std::to_string(random.Next());
+    chunks.push_back((*queue)->State(log)->tail);
+    ASSERT_TRUE(queue->AppendTexts(log, {text}));
+  }
+  const std::uint64_t tail = (*queue)->State(log)->tail;
+  ASSERT_TRUE(queue->Settle({.log = log, .cursor = {tail, 0}, .finished_chunks = chunks}));
+  const auto table_files = [&] {
+    std::uintmax_t bytes = 0;
+    for (const auto& file : std::filesystem::directory_iterator(options.path)) {
+      if (file.path().extension() == ".sst") bytes += file.file_size();
+    }
+    return bytes;
+  };
+  const std::uintmax_t before = table_files();
+  ASSERT_GT(before, 1'000'000U);
+  auto one = (*queue)->HoldFiles();
+  auto other = (*queue)->HoldFiles();
+  ASSERT_TRUE((*queue)->ReclaimSpace());
+  one.reset();
+  EXPECT_GE(table_files(), before) << "as long as one of them is left";
+  EXPECT_LT((*queue)->sizes().table_bytes, 100'000U) << "though the store needs them no more";
+  other.reset();
+  EXPECT_LT(table_files(), 100'000U);
+}
+
 TEST_F(RocksQueueTest, LargeCommitIsCutIntoChunks) {
   Options options = Defaults();
   options.max_chunk_bytes = 100;
