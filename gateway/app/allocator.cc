@@ -6,6 +6,6 @@
 // memtable does: the next one faults it in again, page by page, on the committer's thread. Without
 // the threshold it waits for the decay of ten seconds, as all else that is freed.
 extern "C" {
-extern const char* const malloc_conf;
+extern const char* const malloc_conf;  // NOLINT(readability-identifier-naming): jemalloc's.
 const char* const malloc_conf = "oversize_threshold:0";
 }

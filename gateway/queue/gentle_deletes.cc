@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <utility>
 
 #include "gateway/queue/store_files.h"
 
@@ -35,8 +34,9 @@ void FreeInPieces(int file, std::uint64_t piece_bytes) {
 
 }  // namespace
 
-GentleDeletes::GentleDeletes(std::shared_ptr<rocksdb::FileSystem> files, std::uint64_t piece_bytes)
-    : FileSystemWrapper(std::move(files)), piece_bytes_(piece_bytes) {}
+GentleDeletes::GentleDeletes(const std::shared_ptr<rocksdb::FileSystem>& files,
+                             std::uint64_t piece_bytes)
+    : FileSystemWrapper(files), piece_bytes_(piece_bytes) {}
 
 rocksdb::IOStatus GentleDeletes::DeleteFile(const std::string& path,
                                             const rocksdb::IOOptions& options,

@@ -22,7 +22,7 @@ namespace gateway::queue {
 class GentleDeletes : public rocksdb::FileSystemWrapper {
  public:
   /// Frees `piece_bytes` at a time.
-  GentleDeletes(std::shared_ptr<rocksdb::FileSystem> files, std::uint64_t piece_bytes);
+  GentleDeletes(const std::shared_ptr<rocksdb::FileSystem>& files, std::uint64_t piece_bytes);
 
   const char* Name() const override { return "GentleDeletes"; }
   rocksdb::IOStatus DeleteFile(const std::string& path, const rocksdb::IOOptions& options,
