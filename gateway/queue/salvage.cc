@@ -112,7 +112,7 @@ class Salvage {
       const Result<DamagedTable> table = DamagedTable::Open(env_, PathIn(path_, name));
       if (!table) {
         if (meta) continue;
-        if (Status put = SearchTable(name, table.error().message); !put) return put;
+        if (Status put = ReadUnopenedTable(name, table.error().message); !put) return put;
         continue;
       }
       const std::optional<Family> family = FamilyOf(table->family());
@@ -134,20 +134,36 @@ class Salvage {
       whole_.insert(name);
       return common::Ok();
     }
+    // Seeking may pass over a whole block that lies between two damaged ones.
+    const Result<std::uint64_t> found = SearchTable(name, table.family());
+    if (!found) return tl::unexpected(found.error());
     common::log::Warning("queue_salvaged_table", "what can be read of a damaged table is put back",
                          {{"file", PathIn(path_, name)},
                           {"family", table.family()},
-                          {"rows", rows},
+                          {"rows", std::max(rows, *found)},
                           {"rows_and_deletions_before", table.entries()}});
     return common::Ok();
   }
 
   /// Of a table that RocksDB cannot open at all.
-  Status SearchTable(const std::string& name, const std::string& error) {
+  Status ReadUnopenedTable(const std::string& name, const std::string& error) {
+    const std::string family = ParseSalvageName(name).family;
+    const Result<std::uint64_t> rows = SearchTable(name, family);
+    if (!rows) return tl::unexpected(rows.error());
+    common::log::Error(
+        "queue_salvaged_table", "a damaged table cannot be opened; its blocks were searched",
+        {{"file", PathIn(path_, name)}, {"family", family}, {"rows", *rows}, {"error", error}});
+    return common::Ok();
+  }
+
+  /// Takes the rows of every whole block; returns how many.
+  Result<std::uint64_t> SearchTable(const std::string& name, const std::string& family) {
     const std::string file = PathIn(path_, name);
     std::string bytes;
-    const rocksdb::Status read = rocksdb::ReadFileToString(env_, file, &bytes);
-    const std::string family = ParseSalvageName(name).family;
+    if (const rocksdb::Status read = rocksdb::ReadFileToString(env_, file, &bytes); !read.ok()) {
+      common::log::Error("queue_unreadable_table", "a damaged table cannot be read to its end",
+                         {{"file", file}, {"error", read.ToString()}});
+    }
     std::uint64_t rows = 0;
     Status put = common::Ok();
     ForEachRawRow(bytes, [&](std::string_view key, std::string_view value) {
@@ -156,13 +172,8 @@ class Salvage {
       ++rows;
       put = Take(*kind, key, value);
     });
-    common::log::Error("queue_salvaged_table",
-                       "a damaged table cannot be opened; its blocks were searched",
-                       {{"file", file},
-                        {"family", family},
-                        {"rows", rows},
-                        {"error", read.ok() ? error : read.ToString()}});
-    return put;
+    if (!put) return tl::unexpected(std::move(put.error()));
+    return rows;
   }
 
   Status ReadLogFiles(bool meta) {

@@ -42,6 +42,11 @@ void Flip(const std::string& file, std::uint64_t at) {
   bytes.put(byte);
 }
 
+std::size_t Find(const std::string& file, const std::string& text) {
+  std::ifstream bytes(file, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(bytes), {}).find(text);
+}
+
 void FlipMiddle(const std::string& file) { Flip(file, std::filesystem::file_size(file) / 2); }
 void FlipEnd(const std::string& file) { Flip(file, std::filesystem::file_size(file) - 4); }
 void CutOff(const std::string& file) {
@@ -267,6 +272,29 @@ TEST_F(SalvageTest, TheFirstRecordBehindADamagedBlockIsFound) {
   EXPECT_EQ(ExpectOpensAndFlows(), 10U);
 }
 
+TEST_F(SalvageTest, AWholeBlockAmongDamagedOnesIsFound) {
+  constexpr std::uint64_t kRecord = 20;  // Events: a block of its own.
+  {
+    auto queue = Open();
+    const LogId log = (*queue)->OpenLog("acme")->log;
+    for (std::uint64_t i = 0; i < 12; ++i) {
+      std::vector<std::string> record;
+      for (std::uint64_t j = 0; j < kRecord; ++j) record.push_back(Text(i * kRecord + j));
+      ASSERT_TRUE(queue->AppendTexts(log, record));
+    }
+    before_ = (*queue)->Logs();
+  }
+  Open();  // Brings all of it into a table.
+  const std::string table = TablesOf(Family::kQueue).back();
+  for (const std::uint64_t record : {5U, 6U, 8U}) {
+    const std::uint64_t at = Find(table, Text(record * kRecord).substr(0, 20));
+    ASSERT_LT(at, std::filesystem::file_size(table));
+    Flip(table, at);
+  }
+  std::ofstream(path() + "/check-tables").flush();
+  EXPECT_EQ(ExpectOpensAndFlows(), 3 * kRecord);
+}
+
 TEST_F(SalvageTest, LettersAndIdsThatCannotBeReadHoldNothingUp) {
   for (const Family family : {Family::kDead, Family::kRejected, Family::kIds}) {
     for (const Damage& damage :
@@ -446,9 +474,7 @@ TEST_F(KilledStoreTest, ARegistrationLostInTheLogFileHidesNoEvents) {
   Append(*queue, "globex", 0, 10);
   Kill(std::move(queue));
   const std::string log = LogFile();
-  std::ifstream file(log, std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  Flip(log, bytes.find("globex"));
+  Flip(log, Find(log, "globex"));
   auto opened = Open(WithoutHotTail());
   const auto lost = (*opened)->State(before_[1].log);
   ASSERT_TRUE(lost);
