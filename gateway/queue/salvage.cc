@@ -15,7 +15,6 @@
 #include <vector>
 
 #include "common/log.h"
-#include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/damaged_table.h"
 #include "gateway/queue/log_file.h"
 #include "gateway/queue/log_registry.h"
@@ -24,6 +23,7 @@
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/record_progress.h"
 #include "gateway/queue/rocks_status.h"
+#include "gateway/queue/row_kind.h"
 #include "gateway/queue/store_files.h"
 #include "gateway/queue/stored_records.h"
 #include "gateway/queue/tail_ledger.h"
@@ -46,21 +46,6 @@ std::optional<Family> FamilyOf(std::string_view name) {
   for (std::size_t i = 0; i < kFamilyCount; ++i) {
     if (FamilyName(static_cast<Family>(i)) == name) return static_cast<Family>(i);
   }
-  return std::nullopt;
-}
-
-/// What a row is that was found by searching; nothing when it does not prove to be a record.
-std::optional<Family> KindOfRow(std::string_view family, std::string_view key,
-                                std::string_view value) {
-  const std::optional<EntryKey> entry = DecodeEntryKey(key);
-  if (!entry) return std::nullopt;
-  for (const Family letters : {Family::kDead, Family::kRejected}) {
-    if (family != FamilyName(letters)) continue;
-    const auto letter = DecodeDeadLetter(value);
-    return letter && !letter->code.empty() ? std::optional(letters) : std::nullopt;
-  }
-  // Its checksum has the key in it.
-  if (DecodeChunk(entry->log, entry->number, std::string(value))) return Family::kQueue;
   return std::nullopt;
 }
 
@@ -110,14 +95,13 @@ class Salvage {
   Status ReadTables(bool meta) {
     for (const std::string& name : tables_) {
       const Result<DamagedTable> table = DamagedTable::Open(env_, PathIn(path_, name));
-      if (!table) {
-        if (meta) continue;
-        if (Status put = ReadUnopenedTable(name, table.error().message); !put) return put;
-        continue;
-      }
-      const std::optional<Family> family = FamilyOf(table->family());
-      if (!family || IsMeta(*family) != meta) continue;
-      if (Status put = ReadTable(*table, *family, name); !put) return put;
+      const std::optional<Family> family =
+          FamilyOf(table ? table->family() : ParseSalvageName(name).family);
+      // One of which it is not known may hold either.
+      if (family ? IsMeta(*family) != meta : table.has_value()) continue;
+      Status put = table ? ReadTable(*table, *family, name)
+                         : SearchUnopened(name, family, meta, table.error().message);
+      if (!put) return put;
     }
     return common::Ok();
   }
@@ -135,7 +119,7 @@ class Salvage {
       return common::Ok();
     }
     // Seeking may pass over a whole block that lies between two damaged ones.
-    const Result<std::uint64_t> found = SearchTable(name, table.family());
+    const Result<std::uint64_t> found = SearchTable(name, family, IsMeta(family));
     if (!found) return tl::unexpected(found.error());
     common::log::Warning("queue_salvaged_table", "what can be read of a damaged table is put back",
                          {{"file", PathIn(path_, name)},
@@ -146,18 +130,22 @@ class Salvage {
   }
 
   /// Of a table that RocksDB cannot open at all.
-  Status ReadUnopenedTable(const std::string& name, const std::string& error) {
-    const std::string family = ParseSalvageName(name).family;
-    const Result<std::uint64_t> rows = SearchTable(name, family);
+  Status SearchUnopened(const std::string& name, std::optional<Family> family, bool meta,
+                        const std::string& error) {
+    const Result<std::uint64_t> rows = SearchTable(name, family, meta);
     if (!rows) return tl::unexpected(rows.error());
-    common::log::Error(
-        "queue_salvaged_table", "a damaged table cannot be opened; its blocks were searched",
-        {{"file", PathIn(path_, name)}, {"family", family}, {"rows", *rows}, {"error", error}});
+    common::log::Error("queue_salvaged_table",
+                       "a damaged table cannot be opened; its blocks were searched",
+                       {{"file", PathIn(path_, name)},
+                        {"family", ParseSalvageName(name).family},
+                        {"rows", *rows},
+                        {"error", error}});
     return common::Ok();
   }
 
-  /// Takes the rows of every whole block; returns how many.
-  Result<std::uint64_t> SearchTable(const std::string& name, const std::string& family) {
+  /// Takes the rows of every whole block, of meta families or of others; returns how many.
+  Result<std::uint64_t> SearchTable(const std::string& name, std::optional<Family> family,
+                                    bool meta) {
     const std::string file = PathIn(path_, name);
     std::string bytes;
     if (const rocksdb::Status read = rocksdb::ReadFileToString(env_, file, &bytes); !read.ok()) {
@@ -168,7 +156,7 @@ class Salvage {
     Status put = common::Ok();
     ForEachRawRow(bytes, [&](std::string_view key, std::string_view value) {
       const std::optional<Family> kind = KindOfRow(family, key, value);
-      if (!put || !kind) return;
+      if (!put || !kind || IsMeta(*kind) != meta) return;
       ++rows;
       put = Take(*kind, key, value);
     });

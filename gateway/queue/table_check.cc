@@ -12,13 +12,13 @@
 #include <vector>
 
 #include "common/log.h"
-#include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/damaged_table.h"
 #include "gateway/queue/raw_table.h"
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/rocks_options.h"
 #include "gateway/queue/rocks_status.h"
 #include "gateway/queue/rocks_store.h"
+#include "gateway/queue/row_kind.h"
 #include "gateway/queue/store_files.h"
 
 namespace gateway::queue {
@@ -29,17 +29,13 @@ using common::Status;
 
 namespace {
 
-/// A table that cannot be opened is one of event records when there is one in it.
+/// Of a table that cannot be opened: of what is the first row in it that tells.
 std::string GuessFamily(std::string_view table_file) {
-  std::string family;
+  std::optional<Family> family;
   ForEachRawRow(table_file, [&](std::string_view key, std::string_view value) {
-    if (!family.empty()) return;
-    const std::optional<EntryKey> entry = DecodeEntryKey(key);
-    if (entry && DecodeChunk(entry->log, entry->number, std::string(value))) {
-      family = FamilyName(Family::kQueue);
-    }
+    if (!family) family = KindOfRow(std::nullopt, key, value);
   });
-  return family;
+  return family ? FamilyName(*family) : "";
 }
 
 /// The work of one call; what fails first ends it.

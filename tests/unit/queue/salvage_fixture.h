@@ -88,9 +88,10 @@ class SalvageTest : public QueueFixture {
       const std::uint64_t number = static_cast<std::uint64_t>(half) * kEvents / 2 + i;
       pipeline::AppendRequest request;
       request.log = log;
+      request.received_at = clock_.Wall();
       request.dedupe = kDayOfIds;
       request.events.Append(Text(number));
-      request.events.ids.push_back({.high = 0x8000000000000000U | log, .low = number});
+      request.events.ids.push_back(IdOf(log, number));
       if (i % 10 == 0) request.rejected.push_back({.code = "bad", .event = "{}"});
       ASSERT_TRUE(queue.Append(std::move(request)));
     }
@@ -103,6 +104,10 @@ class SalvageTest : public QueueFixture {
           {.stage = pipeline::DeadLetterStage::kDelivery, .code = "dead", .event = "{}"});
     }
     ASSERT_TRUE(queue.Settle(std::move(settlement)));
+  }
+
+  static pipeline::EventId IdOf(pipeline::LogId log, std::uint64_t number) {
+    return {.high = 0x8000000000000000U | log, .low = number};
   }
 
   /// An event of 2 KB that no compression makes small.
@@ -160,7 +165,10 @@ class SalvageTest : public QueueFixture {
         EXPECT_TRUE(state);
         EXPECT_EQ(state->tenant, before.tenant);
         EXPECT_EQ(state->tail, before.tail) << "Seqs are not used twice, and none is forgotten";
-        if (!cursors_may_be_lost) EXPECT_EQ(state->cursor, before.cursor);
+        if (!cursors_may_be_lost) {
+          EXPECT_EQ(state->cursor, before.cursor);
+          EXPECT_EQ(state->dead, before.dead);
+        }
         const Found found = ReadAll(*queue, before.log);
         EXPECT_TRUE(std::ranges::is_sorted(found.numbers));
         EXPECT_EQ(found.numbers.size() + found.damaged, state->pending());

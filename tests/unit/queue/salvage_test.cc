@@ -132,10 +132,37 @@ TEST_F(SalvageTest, LettersAndIdsThatCannotBeReadHoldNothingUp) {
 }
 
 TEST_F(SalvageTest, CursorsThatAreLostAreFoundAgain) {
-  for (const Damage& damage : {Damage(CutOff), Damage(FlipEnd), Damage(Remove)}) {
+  for (const Damage& damage : {Damage(CutOff), Damage(Remove)}) {
     Fill();
     for (const std::string& table : TablesOf(Family::kMeta)) damage(table);
     EXPECT_EQ(ExpectOpensAndFlows(true), 0U);
+  }
+}
+
+TEST_F(SalvageTest, WithoutTheListOfItsBlocksATableOfCursorsLosesNothing) {
+  for (const bool list_too : {false, true}) {
+    Fill();
+    for (const Family family : {Family::kMeta, Family::kRegistry}) {
+      for (const std::string& table : TablesOf(family)) FlipEnd(table);
+    }
+    if (list_too) Remove(path() + "/CURRENT");
+    EXPECT_EQ(ExpectOpensAndFlows(), 0U);
+  }
+}
+
+TEST_F(SalvageTest, WithoutTheListOfItsBlocksATableOfIdsLosesNothing) {
+  Fill();
+  for (const std::string& table : TablesOf(Family::kIds)) FlipEnd(table);
+  auto queue = Open();
+  for (const pipeline::LogState& before : before_) {
+    pipeline::AppendRequest again;
+    again.log = before.log;
+    again.received_at = clock_.Wall();
+    again.dedupe = kDayOfIds;
+    again.events.Append(Text(0));
+    again.events.ids.push_back(IdOf(before.log, 0));
+    ASSERT_TRUE(queue->Append(std::move(again)));
+    EXPECT_EQ((*queue)->State(before.log)->tail, before.tail) << "it was there before";
   }
 }
 
