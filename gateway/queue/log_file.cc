@@ -177,6 +177,13 @@ bool HoldsSyncedWrite(std::string_view log_file, const WasSyncedFn& was_synced) 
   return false;
 }
 
+bool IsWhole(std::string_view log_file) {
+  Writes writes(log_file);
+  while (!writes.broken() && writes.Next()) {
+  }
+  return !writes.broken();
+}
+
 void ForEachWrite(std::string_view log_file, const std::function<void(std::string_view)>& visit) {
   for (Writes writes(log_file); writes.Next();) visit(writes.write());
 }

@@ -29,6 +29,10 @@ std::optional<std::string> WithoutDamage(std::string_view log_file, bool later_w
 /// Whether there is a whole write in it that was synced.
 bool HoldsSyncedWrite(std::string_view log_file, const WasSyncedFn& was_synced);
 
+/// Whether it is whole records and nothing else; of the list of tables too (MANIFEST), which
+/// RocksDB writes in the same format.
+bool IsWhole(std::string_view log_file);
+
 /// Calls `visit` for each whole write, in order: the bytes of a rocksdb::WriteBatch.
 void ForEachWrite(std::string_view log_file,
                   const std::function<void(std::string_view write)>& visit);

@@ -116,6 +116,8 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
   // Would refuse to open a store whose log file lost bytes, ours included when a failed write
   // is cut off. The Seqs of each log tell what is missing, and the rest is delivered.
   db.track_and_verify_wals_in_manifest = false;
+  // Each opening reads all of the list of tables into memory.
+  db.max_manifest_file_size = 64 * kMiB;
   // Families with little traffic pin old log files; this flushes them.
   db.max_total_wal_size = options.max_wal_bytes;
   // One committer writes, so the machinery for many writers only costs.

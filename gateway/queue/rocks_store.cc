@@ -102,6 +102,10 @@ Status RocksStore::OpenToWrite(const Options& options) {
   rocksdb::Env* env = EnvOf(options);
   if (LacksList(env, options.path) || IsMarked(env, options.path, kListLost)) {
     if (Status aside = SetAllAside(options); !aside) return aside;
+  } else if (IsListTorn(env, options.path)) {
+    common::log::Error("queue_damaged_list",
+                       "the end of the store's list of tables is damaged; looking at its tables",
+                       {{"path", options.path}});
   } else if (!IsMarked(env, options.path, kCheckTables)) {
     Status opened = OpenDatabase(options, Mode::kWrite);
     if (opened) {

@@ -112,6 +112,16 @@ bool LacksList(rocksdb::Env* env, const std::string& path) {
       names, [](const std::string& name) { return IsLogFile(name) || IsTableFile(name); });
 }
 
+bool IsListTorn(rocksdb::Env* env, const std::string& path) {
+  std::string name;
+  std::string list;
+  rocksdb::Status read = rocksdb::ReadFileToString(env, PathIn(path, "CURRENT"), &name);
+  name = name.substr(0, name.find('\n'));
+  if (read.ok()) read = rocksdb::ReadFileToString(env, PathIn(path, name), &list);
+  // RocksDB complains about one that it cannot read.
+  return read.ok() && !IsWhole(list);
+}
+
 Status MakeStoreDirectory(rocksdb::Env* env, const std::string& path) {
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   std::error_code error;

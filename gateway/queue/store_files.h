@@ -49,6 +49,11 @@ bool IsTableFile(std::string_view name);
 /// take this for an empty directory.
 bool LacksList(rocksdb::Env* env, const std::string& path);
 
+/// Whether the list of tables ends in something that is no part of it: a crash tore what was being
+/// written, or the file is too short or damaged there. RocksDB goes by what lies before it,
+/// whatever that is, without a word, and deletes the tables that are not in it.
+bool IsListTorn(rocksdb::Env* env, const std::string& path);
+
 /// The name under which a table or log file is set aside, with its family, where that is known; and
 /// both again out of it.
 std::string SalvageName(std::string_view family, std::string_view table);

@@ -4,8 +4,10 @@
 #include <rocksdb/metadata.h>
 #include <rocksdb/utilities/ldb_cmd.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,6 +40,10 @@ std::string GuessFamily(std::string_view table_file) {
   return family ? FamilyName(*family) : "";
 }
 
+std::string NameOf(const rocksdb::LiveFileMetaData& table) {
+  return table.name.substr(1);  // Begins with a slash.
+}
+
 /// The work of one call; what fails first ends it.
 class TableCheck {
  public:
@@ -55,9 +61,12 @@ class TableCheck {
     if (listed.IsCorruption() || listed.IsPathNotFound()) return SetAllAside();
     if (!listed.ok()) return Try(listed);
     if (version_ && !*version_) return *version_;
+    // RocksDB would drop what a log file holds of a family that is not in the list any more.
+    if (IsListTorn(env_, path_) && LacksFamily()) return SetAllAside();
+    if (Status aside = SetUnlistedAside(tables); !aside) return aside;
     std::vector<std::string> damaged;
     for (const rocksdb::LiveFileMetaData& table : tables) {
-      const std::string name = table.name.substr(1);  // Begins with a slash.
+      const std::string name = NameOf(table);
       const rocksdb::Status whole = CheckTable(env_, PathIn(path_, name));
       if (whole.ok()) continue;
       damaged.push_back(name);
@@ -122,6 +131,33 @@ class TableCheck {
       db->DestroyColumnFamilyHandle(handle).PermitUncheckedError();
     }
     return rocksdb::Status::OK();
+  }
+
+  bool LacksFamily() const {
+    for (std::size_t i = 0; i < kFamilyCount; ++i) {
+      if (std::ranges::find(families_, FamilyName(static_cast<Family>(i)),
+                            &rocksdb::ColumnFamilyDescriptor::name) == families_.end()) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /// RocksDB deletes a table that is not in the list. After a crash that costs nothing, since its
+  /// rows are also in the log files, or in the tables that it was made of. Where the list has lost
+  /// its end, they may be nowhere else.
+  Status SetUnlistedAside(const std::vector<rocksdb::LiveFileMetaData>& tables) {
+    std::set<std::string> listed;
+    for (const rocksdb::LiveFileMetaData& table : tables) listed.insert(NameOf(table));
+    std::vector<std::string> names;
+    if (Status found = Try(env_->GetChildren(path_, &names)); !found) return found;
+    for (const std::string& name : names) {
+      if (!IsTableFile(name) || listed.contains(name)) continue;
+      common::log::Warning("queue_unlisted_table", "a table is not in the store's list of tables",
+                           {{"file", PathIn(path_, name)}});
+      if (Status aside = SetTableAside(name); !aside) return aside;
+    }
+    return common::Ok();
   }
 
   void LogDamaged(const std::string& name, std::string_view family,

@@ -49,6 +49,20 @@ def cut(path, size):
     os.truncate(path, size if size >= 0 else os.path.getsize(path) + size)
 
 
+def records(path):
+    """Where those of RocksDB's list of files begin, of one that is smaller than a block; and how
+    long each is."""
+    with open(path, "rb") as file:
+        data = file.read()
+    found = []
+    offset = 0
+    while offset < len(data) < 32768:
+        size = 7 + int.from_bytes(data[offset + 4:offset + 6], "little")
+        found.append((offset, size))
+        offset += size
+    return found
+
+
 class Store:
     """A gateway that was killed with events of two tenants in its store, in batches that are
     records of their own."""

@@ -135,3 +135,22 @@ def test_the_list_of_files(which, harm, store):
     assert store.gateway.process.wait_for_log(event="queue_damaged_list")
     store.assert_counted(0)
     store.assert_goes_on(0)
+
+
+@pytest.mark.parametrize("harm", [
+    lambda path, offset, size: damage.cut(path, offset + size // 2),
+    lambda path, offset, size: damage.cut(path, offset + 3),
+    lambda path, offset, size: damage.flip(path, offset + 5, 5),
+], ids=["cut", "cut in its header", "a length too large"])
+@pytest.mark.parametrize("back", [1, 2, 3, 4])
+def test_the_end_of_the_list_of_files(back, harm, store):
+    """Looks like a crash in the midst of writing it. RocksDB goes by what lies before, and deletes
+    the tables that it thinks nobody needs."""
+    store.flush()
+    [path] = damage.files(store.gateway, r"MANIFEST-\d+")
+    harm(path, *damage.records(path)[-back])
+    assert store.deliver() == {"acme": [], "globex": []}
+    assert store.gateway.process.wait_for_log(event="queue_damaged_list")
+    store.assert_counted(0)
+    assert not [name for name in os.listdir(store.folder) if name.startswith("damaged-")]
+    store.assert_goes_on(0)

@@ -164,6 +164,19 @@ TEST(LogFile, WritesThatWereNotSyncedProveNoDamage) {
       << "a newer file has one that was";
 }
 
+TEST(LogFile, KnowsWhetherItIsWhole) {
+  const Written all = Write({10, 70'000, 10});
+  EXPECT_TRUE(IsWhole(""));
+  EXPECT_TRUE(IsWhole(all.bytes));
+  EXPECT_TRUE(IsWhole(all.bytes.substr(0, all.ends[1])));
+  EXPECT_FALSE(IsWhole(all.bytes + std::string(8, '\0')));
+  for (std::size_t at = 0; at < all.bytes.size(); at += 97) {
+    EXPECT_FALSE(IsWhole(Flip(all.bytes, at))) << at;
+    if (at == 0 || at == all.ends[0] || at == all.ends[1]) continue;
+    EXPECT_FALSE(IsWhole(all.bytes.substr(0, at))) << at;
+  }
+}
+
 TEST(LogFile, KnowsWhetherItHoldsASyncedWrite) {
   const Written all = Write({10});
   EXPECT_FALSE(HoldsSyncedWrite(all.bytes, NotSynced));

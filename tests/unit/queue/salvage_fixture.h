@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/random.h"
+#include "gateway/queue/log_file.h"
 #include "gateway/queue/store_files.h"
 #include "tests/unit/queue/queue_fixture.h"
 
@@ -34,9 +35,13 @@ inline void Flip(const std::string& file, std::uint64_t at) {
   bytes.put(byte);
 }
 
-inline std::size_t Find(const std::string& file, const std::string& text) {
+inline std::string ReadAllOf(const std::string& file) {
   std::ifstream bytes(file, std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(bytes), {}).find(text);
+  return {std::istreambuf_iterator<char>(bytes), {}};
+}
+
+inline std::size_t Find(const std::string& file, const std::string& text) {
+  return ReadAllOf(file).find(text);
 }
 
 inline void FlipMiddle(const std::string& file) {
@@ -184,6 +189,29 @@ class SalvageTest : public QueueFixture {
     auto again = Open(WithoutHotTail());
     EXPECT_EQ((*again)->State(before_[0].log)->tail, before_[0].tail + 1);
     return lost;
+  }
+
+  /// RocksDB's list of the tables.
+  std::string Manifest() const {
+    for (const auto& entry : std::filesystem::directory_iterator(path())) {
+      if (entry.path().filename().string().starts_with("MANIFEST-")) return entry.path();
+    }
+    return "";
+  }
+
+  /// The store with its list cut off here and there in its records, all through it.
+  void ForEachTornList(const std::function<void()>& expect) {
+    const std::string whole = dir_ / "whole";
+    std::filesystem::copy(path(), whole);
+    const std::string list = ReadAllOf(Manifest());
+    for (std::size_t size = 1; size < list.size(); size += 29) {
+      if (IsWhole(list.substr(0, size))) continue;  // Between two records.
+      SCOPED_TRACE(std::to_string(size) + " bytes of the list");
+      std::filesystem::remove_all(path());
+      std::filesystem::copy(whole, path());
+      std::filesystem::resize_file(Manifest(), size);
+      expect();
+    }
   }
 
   std::size_t Kept() const {

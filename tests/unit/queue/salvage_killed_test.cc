@@ -71,6 +71,29 @@ TEST_F(KilledStoreTest, WithoutTheListWhatIsInTheLogFileAloneIsThere) {
   EXPECT_EQ(dead->size(), 1U);
 }
 
+TEST_F(KilledStoreTest, AListOfTheTablesThatLostItsEndCostsNothing) {
+  {
+    auto queue = Open();
+    Append(*queue, "acme", 0, 20);
+    ASSERT_TRUE(queue->Settle({.log = (*queue)->OpenLog("acme")->log,
+                               .cursor = {4, 0},
+                               .finished_chunks = {0, 1, 2, 3},
+                               .dead = {{.code = "bad", .event = "{}"}}}));
+  }
+  auto queue = Open();  // All of it is in tables now, and in them alone.
+  Append(*queue, "acme", 20, 5);
+  Append(*queue, "globex", 0, 5);
+  Kill(std::move(queue));
+  ForEachTornList([&] { EXPECT_EQ(ExpectOpensAndFlows(), 0U); });
+}
+
+TEST_F(KilledStoreTest, AListThatLostFamiliesHidesNothingOfTheLogFile) {
+  auto queue = Open();  // Whose families are the last that was written to the list.
+  Append(*queue, "acme", 0, 20);
+  Kill(std::move(queue));
+  ForEachTornList([&] { EXPECT_EQ(ExpectOpensAndFlows(), 0U); });
+}
+
 TEST_F(KilledStoreTest, WithoutTheListWhatTablesAndLogFileBothHoldIsThereOnce) {
   {
     auto queue = Open();
