@@ -65,7 +65,8 @@ constexpr ControlLimits kControlLimits{.connections = 8,
                                        .request_timeout = std::chrono::seconds(5),
                                        .write_timeout = std::chrono::seconds(10)};
 // Of looks at the store: half an hour reads some 200 GB.
-constexpr HoldService::Limits kHoldLimits{.at_once = 4, .longest = std::chrono::minutes(30)};
+constexpr std::chrono::minutes kLongestHold{30};
+constexpr std::size_t kHoldsAtOnce = 4;
 // For the last commit and the closing of the store.
 constexpr unsigned kCloseSeconds = 60;
 // After everything is closed.
@@ -328,7 +329,11 @@ class Application {
   /// A gateway without it does all but take commands: that is said, and no reason not to start.
   void StartControl() {
     backups_.emplace(*queue_, registry_);
-    holds_.emplace(*queue_, kHoldLimits);
+    const config::Storage& storage = config_.storage;
+    holds_.emplace(*queue_,
+                   HoldService::Limits{.at_once = kHoldsAtOnce,
+                                       .longest = kLongestHold,
+                                       .least_free = storage.min_free_disk + storage.max_wal});
     auto control = ControlServer::Listen(
         admin_.context(), config_.storage.path,
         [this](const std::string& request, std::shared_ptr<ControlCall> call) {
@@ -340,9 +345,11 @@ class Application {
       control_ = std::move(*control);
       return;
     }
-    common::log::Warning("control_socket_failed",
-                         "no backup can be made while the gateway runs: its socket cannot be made",
-                         {{"error", control.error().message}});
+    common::log::Warning(
+        "control_socket_failed",
+        "no backup can be made while the gateway runs, and looks at the store may fail: its "
+        "socket cannot be made",
+        {{"error", control.error().message}});
   }
 
   /// In the order of the data: no new requests, answers for those in hand, no new batches,

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <boost/asio/buffer.hpp>
@@ -11,6 +12,7 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "gateway/app/control_socket.h"
@@ -87,6 +89,14 @@ class Conversation final : public GatewayHold {
     return line;
   }
 
+  /// Whether there is something to read, the end included, within the time.
+  bool HasNews(std::chrono::milliseconds within) const {
+    const auto handle = const_cast<stream_protocol::socket&>(socket_).native_handle();
+    pollfd ready{.fd = handle, .events = POLLIN, .revents = 0};
+    return ::poll(&ready, 1, static_cast<int>(within.count())) > 0;
+  }
+  bool Held() const override { return !HasNews(std::chrono::milliseconds(0)); }
+
  private:
   asio::io_context context_;
   stream_protocol::socket socket_{context_};
@@ -111,10 +121,14 @@ Result<ordered_json> AskGateway(const std::string& directory, const std::string&
   }
 }
 
-Result<std::unique_ptr<GatewayHold>> HoldFiles(const std::string& directory) {
+Result<std::unique_ptr<GatewayHold>> HoldFiles(const std::string& directory,
+                                               std::chrono::milliseconds patience) {
   auto conversation = std::make_unique<Conversation>();
   if (Status begun = conversation->Begin(directory, HoldRequest()); !begun) {
     return tl::unexpected(std::move(begun.error()));
+  }
+  if (!conversation->HasNews(patience)) {
+    return Fail(ErrorCode::kUnavailable, "it does not answer");
   }
   const auto line = conversation->NextLine();
   if (!line) return tl::unexpected(line.error());

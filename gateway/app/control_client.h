@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -22,9 +23,13 @@ common::Result<nlohmann::ordered_json> AskGateway(
 class GatewayHold {
  public:
   virtual ~GatewayHold() = default;
+  /// Whether it was so until now.
+  virtual bool Held() const = 0;
 };
 
-/// Fails as AskGateway does; kUnavailable also where the gateway is of a release that cannot.
-common::Result<std::unique_ptr<GatewayHold>> HoldFiles(const std::string& directory);
+/// Fails as AskGateway does, also where the gateway does not answer in time;
+/// kUnavailable also where the gateway is of a release that cannot.
+common::Result<std::unique_ptr<GatewayHold>> HoldFiles(const std::string& directory,
+                                                       std::chrono::milliseconds patience);
 
 }  // namespace gateway::app

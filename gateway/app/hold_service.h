@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -24,12 +25,14 @@ std::string HoldRequest();
 
 /// Keeps the files of a running queue for whoever looks at them from outside, each on a thread of
 /// its own ("hold"): until the client goes away, the time is over, or half of the free space is
-/// used up. Thread-safe. Destroyed before the queue.
+/// used up. Holds that overlap are one in that: what they keep adds up. Thread-safe. Destroyed
+/// before the queue.
 class HoldService {
  public:
   struct Limits {
     std::size_t at_once = 0;
     common::Duration longest{};
+    std::uint64_t least_free = 0;  ///< Free bytes below which nothing is held.
   };
 
   HoldService(const queue::RocksQueue& queue, const Limits& limits)
@@ -52,12 +55,17 @@ class HoldService {
   void Run(ControlCall& call);
   /// Until one of the three.
   void Wait(const ControlCall& call);
+  /// Why there can be no new one; empty when there can.
+  std::string RefusalLocked(std::uint64_t free) const;
 
   const queue::RocksQueue& queue_;
   const Limits limits_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
+  // Of the holds that there are, all together.
+  common::SteadyTime until_;
+  std::uint64_t least_free_ = 0;
   std::list<Hold> holds_;  ///< Those that are over go when the next one comes.
 };
 

@@ -35,6 +35,9 @@ using queue::OfflineQueue;
 constexpr std::uint32_t kImportEvents = 2'500;
 constexpr std::uint64_t kImportBytes = 500'000;
 
+/// With a gateway that hangs, which may be why somebody looks.
+constexpr std::chrono::seconds kPatience{10};
+
 struct QueueArguments {
   std::string path;
   std::string tenant;
@@ -50,7 +53,7 @@ int Fail(std::string_view message) {
 
 int WithQueue(const std::string& path, const std::function<int(const OfflineQueue&)>& run) {
   common::log::Configure(common::log::Level::kError, common::log::Format::kText);
-  const auto hold = HoldFiles(path);
+  const auto hold = HoldFiles(path, kPatience);
   if (!hold && hold.error().code != common::ErrorCode::kNotFound) {
     fmt::print(stderr,
                "segment-gateway: the gateway on this store does not keep its files meanwhile, so "
@@ -58,8 +61,14 @@ int WithQueue(const std::string& path, const std::function<int(const OfflineQueu
                hold.error().message);
   }
   const auto opened = OfflineQueue::Open(path);
-  if (!opened) return Fail(opened.error().message);
-  return run(**opened);
+  const int status = opened ? run(**opened) : Fail(opened.error().message);
+  if (hold && !(*hold)->Held()) {
+    fmt::print(
+        stderr,
+        "segment-gateway: the gateway stopped to keep its files meanwhile: look again before "
+        "you believe in damage\n");
+  }
+  return status;
 }
 
 // ---- inspect --------------------------------------------------------------------------

@@ -124,12 +124,14 @@ constexpr auto kConfigFields = std::to_array<Field>({
      "back from disk."},
     {"storage.commit_linger", At<&Config::storage, &Storage::commit_linger>,
      Duration("0s", "100ms"), "0s",
-     "How long a commit waits for company. 0 commits at once, and whatever arrives during one "
+     "How long each commit waits for company. 0 does not wait (but see "
+     "`storage.commit_gather_percent`), and whatever arrives during one "
      "fsync shares the next; a few hundred `us` save CPU at low rates and cost as much latency."},
     {"storage.commit_gather_percent", At<&Config::storage, &Storage::commit_gather_percent>,
      Count("0", "100"), "25",
      "How long a commit waits for clients that were just answered to send again, in percent of the "
-     "time that the last commit took. Without it many clients that wait for each answer fall into "
+     "time that the last commit took, 5ms at most. Without it many clients that wait for each "
+     "answer fall into "
      "two halves that take turns. It is only done with several requests under way, and while they "
      "do come."},
     {"storage.max_commit_bytes", At<&Config::storage, &Storage::max_commit_bytes>,

@@ -68,11 +68,15 @@ std::vector<std::uint32_t> Ends(std::span<const EventRun> runs) {
   return ends;
 }
 
+/// A whole block that has not reserved much more than it holds: the chunk keeps all of it.
+bool IsWorthTaking(const EventRun& run) {
+  const std::string& bytes = run.block->bytes;
+  return run.length == bytes.size() && bytes.capacity() <= 2 * bytes.size();
+}
+
 /// The texts of all runs with commas between them.
 std::string Texts(std::span<const EventRun> runs) {
-  if (runs.size() == 1 && runs[0].length == runs[0].block->bytes.size()) {
-    return std::move(runs[0].block->bytes);
-  }
+  if (runs.size() == 1 && IsWorthTaking(runs[0])) return std::move(runs[0].block->bytes);
   std::size_t bytes = 0;
   for (const EventRun& run : runs) bytes += run.length + 1;
   std::string texts;

@@ -37,7 +37,7 @@ struct EncodedChunk {
 
 /// The record of `runs` one after the other, which must hold at least one event. Their bytes
 /// are copied once, but for those of a run that is alone and is its whole block: these are taken
-/// from the block.
+/// from the block, unless that has reserved twice as much.
 EncodedChunk EncodeChunk(pipeline::LogId log, pipeline::Seq first, common::WallTime accepted_at,
                          std::span<const EventRun> runs);
 

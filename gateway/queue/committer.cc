@@ -64,7 +64,9 @@ void Committer::CommitWork() {
     return;
   }
   Publish();
-  parts_.intake.Answering(work_.appends.size(), parts_.clock.Steady() - start);
+  if (!work_.appends.empty()) {
+    parts_.intake.Answering(work_.appends.size(), parts_.clock.Steady() - start);
+  }
   Answer(work_, common::Ok());
   parts_.metrics.commit_seconds.Observe(SecondsSince(start));
 }

@@ -19,8 +19,8 @@
 namespace gateway::queue {
 
 /// The single writer: takes whatever waits, writes it as one synced batch, then answers
-/// everyone in it. While one sync runs the next group gathers, so there is no need to wait
-/// for company.
+/// everyone in it. While one sync runs the next group gathers; those who were just answered
+/// are waited for where that pays (Gathering).
 ///
 /// When a write fails, everyone in it is answered with an error, memory stays at what is
 /// known to be on disk, and the store is closed for writes until a repair has succeeded

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -26,14 +27,15 @@ class Gathering {
     common::Duration at_most{};  ///< From the answers to the last commit.
   };
 
-  /// Waits `percent` of the time that the last commit took, at most; 0 turns it off.
+  /// Waits `percent` of the time that the last commit took, at most, and no more than 5 ms; 0 turns
+  /// it off.
   explicit Gathering(std::uint32_t percent) : percent_(percent) {}
 
   /// `answered` appends are about to be answered after a commit that took `took`, and `pending`
   /// have come in meanwhile.
   void Answering(std::size_t answered, std::size_t pending, common::Duration took) {
     under_way_ = answered + pending;
-    at_most_ = took * percent_ / 100;
+    at_most_ = std::min(took * percent_ / 100, kLongest);
   }
 
   /// What a commit that would take `pending` appends should wait for, if anything. When it has
@@ -57,6 +59,8 @@ class Gathering {
   }
 
  private:
+  /// After a disk that hung nobody comes as late as that.
+  static constexpr common::Duration kLongest = std::chrono::milliseconds(5);
   /// Fewer are answered sooner apart, and their commits cost the disk little.
   static constexpr std::size_t kFew = 8;
   /// What is lost where it never pays: one wait in so many commits.

@@ -89,7 +89,8 @@ void Intake::GatherLocked(std::unique_lock<std::mutex>& lock,
   }
   waiting_ = false;
   wake_at_ = 0;
-  gathering_.Ended(appends_.size());
+  // A commit that became large before all were there is what was waited for, too.
+  gathering_.Ended(append_bytes_ < kEnoughBytes ? appends_.size() : wait->appends);
 }
 
 void Intake::Answering(std::size_t appends, common::Duration took) {

@@ -246,7 +246,11 @@ rocksdb::Status RocksStore::Resume() {
                                     " bytes free, recovery needs " + std::to_string(needed));
   }
   if (rocksdb::Status mended = MendLogFiles(); !mended.ok()) return mended;
-  return db_->Resume();
+  rocksdb::Status resumed = db_->Resume();
+  const std::scoped_lock lock(keep_mutex_);
+  // It allows deletions again, whoever had forbidden them.
+  if (resumed.ok() && keepers_ > 0) db_->DisableFileDeletions().PermitUncheckedError();
+  return resumed;
 }
 
 /// A write that failed may be in the log file all the same, whole or in part, and settlements
@@ -315,8 +319,12 @@ void RocksStore::KeepFiles() {
 }
 
 void RocksStore::DeleteFiles() {
-  const std::scoped_lock lock(keep_mutex_);
-  if (--keepers_ == 0) db_->EnableFileDeletions(/*force=*/false).PermitUncheckedError();
+  {
+    const std::scoped_lock lock(keep_mutex_);
+    if (--keepers_ > 0) return;
+  }
+  // Outside the lock: it deletes. Who keeps files meanwhile is counted by RocksDB as well.
+  db_->EnableFileDeletions(/*force=*/false).PermitUncheckedError();
 }
 
 std::optional<std::uint64_t> RocksStore::FreeBytes() const {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "gateway/app/control_client.h"
+#include "gateway/app/hold_service.h"
 #include "gateway/app/io_thread.h"
 #include "tests/support/temp_dir.h"
 
@@ -79,6 +80,7 @@ class ControlSocketTest : public testing::Test {
   IoThread io_{"control"};
   std::unique_ptr<ControlServer> server_;
   std::vector<ordered_json> progress_;
+  std::shared_ptr<ControlCall> unanswered_;
 };
 
 TEST_F(ControlSocketTest, ProgressAndThenAResult) {
@@ -94,7 +96,7 @@ TEST_F(ControlSocketTest, ProgressAndThenAResult) {
 
 TEST_F(ControlSocketTest, OnlyItsOwnerMayConnect) {
   Serve([](const std::string&, const std::shared_ptr<ControlCall>& call) { call->End("{}"); });
-  struct stat socket{};
+  struct stat socket {};
   ASSERT_EQ(stat(file().c_str(), &socket), 0);
   EXPECT_EQ(socket.st_mode & 0777U, 0600U);
 }
@@ -194,6 +196,29 @@ TEST_F(ControlSocketTest, AClientThatDoesNotReadIsGoneInTheEnd) {
   // Whatever is told meanwhile takes the room of one line.
   while (noticed.wait_for(0ms) != std::future_status::ready) call->Tell(std::string(100'000, 'x'));
   close(client);
+}
+
+TEST_F(ControlSocketTest, AHoldDoesNotWaitForAGatewayThatHangs) {
+  Serve([this](const std::string&, std::shared_ptr<ControlCall> call) {
+    unanswered_ = std::move(call);
+  });
+  const auto hold = HoldFiles(path(), 1ms);
+  ASSERT_FALSE(hold);
+  EXPECT_EQ(hold.error().code, ErrorCode::kUnavailable);
+}
+
+TEST_F(ControlSocketTest, AHoldKnowsWhetherItIsOne) {
+  std::promise<std::shared_ptr<ControlCall>> asked;
+  Serve([&](const std::string& request, std::shared_ptr<ControlCall> call) {
+    EXPECT_EQ(request, HoldRequest());
+    call->Tell(R"({"progress":{"step":"holding"}})");
+    asked.set_value(std::move(call));
+  });
+  const auto hold = HoldFiles(path(), 5s);
+  ASSERT_TRUE(hold) << hold.error().message;
+  EXPECT_TRUE((*hold)->Held());
+  asked.get_future().get()->End(R"({"result":{}})");
+  while ((*hold)->Held()) std::this_thread::yield();
 }
 
 }  // namespace

@@ -76,7 +76,7 @@ constexpr const char* kHolding = R"({"progress":{"step":"holding"}})";
 constexpr const char* kEnded = R"({"result":{}})";
 
 TEST_F(HoldServiceTest, HoldsUntilTheClientGoes) {
-  HoldService service(**queue_, {.at_once = 1, .longest = 1h});
+  HoldService service(**queue_, {.at_once = 1, .longest = 1h, .least_free = 1});
   for (int i = 0; i < 2; ++i) {
     const auto client = Ask(service);
     EXPECT_THAT(client->Lines(1), ElementsAre(kHolding));
@@ -86,18 +86,23 @@ TEST_F(HoldServiceTest, HoldsUntilTheClientGoes) {
 }
 
 TEST_F(HoldServiceTest, HoldsNoLongerThanItMay) {
-  HoldService service(**queue_, {.at_once = 1, .longest = 1ms});
+  HoldService service(**queue_, {.at_once = 1, .longest = 1ms, .least_free = 1});
   EXPECT_THAT(Ask(service)->Lines(2), ElementsAre(kHolding, kEnded));
 }
 
 TEST_F(HoldServiceTest, RefusesTooMany) {
-  HoldService service(**queue_, {.at_once = 1, .longest = 1h});
+  HoldService service(**queue_, {.at_once = 1, .longest = 1h, .least_free = 1});
   const auto first = Ask(service);
   EXPECT_THAT(Ask(service)->Lines(1), ElementsAre(HasSubstr("others look at the store")));
 }
 
+TEST_F(HoldServiceTest, HoldsNothingOnAFullDisk) {
+  HoldService service(**queue_, {.at_once = 1, .longest = 1h, .least_free = 1ULL << 60});
+  EXPECT_THAT(Ask(service)->Lines(1), ElementsAre(HasSubstr("too full")));
+}
+
 TEST_F(HoldServiceTest, EndsWhenTheGatewayStops) {
-  HoldService service(**queue_, {.at_once = 2, .longest = 1h});
+  HoldService service(**queue_, {.at_once = 2, .longest = 1h, .least_free = 1});
   const auto client = Ask(service);
   client->Lines(1);
   service.Stop();

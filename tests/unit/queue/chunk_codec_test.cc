@@ -53,6 +53,13 @@ TEST(ChunkCodec, AWholeBlockIsTakenAndAPartIsCopied) {
   EXPECT_EQ(EncodeChunk(1, 0, kTime, {&whole, 1}).chunk->events.data(), bytes);
 }
 
+TEST(ChunkCodec, WhatABlockHasReservedIsNotKept) {
+  pipeline::EventBlock block = Block({std::string(100, 'x')});
+  block.bytes.reserve(1'000'000);
+  const EventRun whole = WholeRun(block);
+  EXPECT_LT(EncodeChunk(1, 0, kTime, {&whole, 1}).chunk->storage.capacity(), 200U);
+}
+
 TEST(ChunkCodec, EveryFlippedBitIsFound) {
   const std::string good = Record(Encoded(1, 5, {"one", "two"}));
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {

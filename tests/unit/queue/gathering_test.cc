@@ -20,6 +20,12 @@ TEST(Gathering, WaitsForThoseAnsweredAndThoseThatCameMeanwhile) {
   EXPECT_EQ(wait->at_most, microseconds(100));
 }
 
+TEST(Gathering, WaitsOnlyShortlyAfterADiskThatHung) {
+  Gathering gathering(100);
+  gathering.Answering(64, 0, std::chrono::seconds(20));
+  EXPECT_EQ(gathering.Begin(1)->at_most, std::chrono::milliseconds(5));
+}
+
 TEST(Gathering, DoesNotWaitWhenAllAreThere) {
   Gathering gathering(25);
   gathering.Answering(40, 24, microseconds(400));
