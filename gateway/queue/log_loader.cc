@@ -5,7 +5,6 @@
 #include <string>
 #include <unordered_map>
 
-#include "common/bytes.h"
 #include "common/log.h"
 #include "gateway/queue/chunk_codec.h"
 #include "gateway/queue/record_key.h"
@@ -59,30 +58,9 @@ std::optional<common::WallTime> FindOldest(const RocksStore& store, LogId log,
   return chunk ? std::optional((*chunk)->accepted_at) : std::nullopt;
 }
 
-/// A log whose registration was lost to damage may still have records: its number must not be
-/// given to another tenant.
-Status ReserveIdsInUse(const RocksStore& store, LogTable& table) {
-  for (const Family family :
-       {Family::kQueue, Family::kDead, Family::kRejected, Family::kIds, Family::kQuarantine}) {
-    RangeScan scan(store, family, "", std::string(32, '\xff'));
-    scan->SeekToLast();
-    if (scan->Valid()) {
-      // Every key of these begins with the log.
-      const std::string_view key = scan.key();
-      if (key.size() >= sizeof(LogId)) {
-        table.ReserveId(common::ReadBigEndian<LogId>(key.data()));
-      }
-    } else if (!scan->status().ok() && !scan->status().IsCorruption()) {
-      return tl::unexpected(ToError(scan->status(), "find the last log"));
-    }
-  }
-  return common::Ok();
-}
-
 }  // namespace
 
 Status LoadLogs(const RocksStore& store, LogTable& table) {
-  if (Status reserved = ReserveIdsInUse(store, table); !reserved) return reserved;
   std::unordered_map<LogId, LogPosition> positions;
   Status read =
       ForEachLogMeta(store, kCursorPrefix, [&](LogId log, std::string_view value) -> Status {
@@ -112,6 +90,8 @@ Status LoadLogs(const RocksStore& store, LogTable& table) {
   for (const auto& [log, tail] : ReadTailsFile(store.db().GetEnv(), store.path())) {
     Seq& known = (*tails)[log];
     known = std::max(known, tail);
+    // Also when nothing else is left of the log, since nothing was in it.
+    table.ReserveId(log);
   }
   return ForEachLogMeta(store, kLogPrefix, [&](LogId log, std::string_view value) -> Status {
     Result<std::string> tenant = DecodeLog(value);

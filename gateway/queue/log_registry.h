@@ -5,6 +5,7 @@
 
 #include <rocksdb/write_batch.h>
 
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -21,13 +22,24 @@ namespace gateway::queue {
 void PutLog(const RocksStore& store, pipeline::LogId log, std::string_view tenant,
             rocksdb::WriteBatch& batch);
 
-/// Registers a log whose tenant is not known any more, under a name that tells so, so that its
-/// events are counted and can be exported. Logged.
-void PutLostLog(const RocksStore& store, pipeline::LogId log, rocksdb::WriteBatch& batch);
+/// The tenant of a log whose own is not known any more begins so; the number of the log follows.
 inline const std::string kLostLogPrefix = "lost-log-";
 
+/// Adds the logs from `first` up to `last` that have rows in a family whose keys begin with the
+/// log. Costs a seek for each of them.
+common::Status FindLogsIn(const RocksStore& store, Family family, pipeline::LogId first,
+                          pipeline::LogId last, std::set<pipeline::LogId>& found);
+
+/// The logs besides the `registered` ones of which there are records, or were events as the file of
+/// tails tells. Numbers are given out one after the other, so this looks where one is missing, and
+/// not at each log.
+common::Result<std::set<pipeline::LogId>> FindUnregistered(
+    const RocksStore& store, const std::set<pipeline::LogId>& registered);
+
 /// Writes again what only one of the two families has: the other lost it, or is older than the
-/// second family. A log that has other records and is in neither is registered as lost.
+/// second family. A log that is in neither, and has or had something else, is registered under a
+/// name that tells so, so that its events are counted and can be exported, and its number is not
+/// given to another tenant. Logged.
 common::Status CompleteRegistry(RocksStore& store);
 
 }  // namespace gateway::queue

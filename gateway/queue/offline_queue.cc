@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -116,6 +117,12 @@ class OfflineQueue::Impl {
         });
     if (!counted) return tl::unexpected(std::move(counted.error()));
     return kept;
+  }
+
+  Result<std::set<LogId>> FindUnregistered() const {
+    std::set<LogId> registered;
+    for (const LogState& state : table.States()) registered.insert(state.log);
+    return queue::FindUnregistered(*store, registered);
   }
 
   std::unique_ptr<RocksStore> store;
@@ -232,6 +239,14 @@ OfflineQueue::Verdict OfflineQueue::Verify(const Progress& progress) const {
   }
   auto kept = impl_->CountKept();
   if (!kept) complain(kept.error().message);
+  const auto unregistered = impl_->FindUnregistered();
+  if (!unregistered) complain(unregistered.error().message);
+  for (const LogId log : unregistered.value_or(std::set<LogId>())) {
+    complain(
+        fmt::format("log {} has no registration: a gateway that opens the store saves its events, "
+                    "which are not counted here",
+                    log));
+  }
   for (const LogState& state : impl_->table.States()) {
     if (state.tenant.starts_with(kLostLogPrefix)) {
       complain(fmt::format("whose events log {} holds is lost", state.log));

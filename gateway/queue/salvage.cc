@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -60,7 +61,6 @@ class Salvage {
     if (Status read = ReadTables(true); !read) return read;
     if (Status read = ReadLogFiles(true); !read) return read;
     if (Status put = PutBackMeta(); !put) return put;
-    if (Status complete = CompleteRegistry(store_); !complete) return complete;
     if (Status known = ReadMeta(); !known) return known;
     if (Status put = ReadTables(false); !put) return put;
     // What is in log files is later than what is in tables, or the same.
@@ -255,7 +255,8 @@ class Salvage {
     });
   }
 
-  /// Registrations, cursors, and settled records that came back.
+  /// Cursors, and settled records that came back. Registrations are looked after when the logs are
+  /// loaded.
   Status MendLogs() {
     std::set<LogId> logs;
     for (const auto& [log, cursor] : cursors_) logs.insert(log);
@@ -263,7 +264,8 @@ class Salvage {
       for (const auto& [log, first] : kept) logs.insert(log);
     }
     for (const Family family : {Family::kQueue, Family::kDead, Family::kRejected}) {
-      if (Status found = FindLogsIn(family, logs); !found) return found;
+      Status found = FindLogsIn(store_, family, 0, std::numeric_limits<LogId>::max(), logs);
+      if (!found) return found;
     }
     // Where events may be lost too, they cannot be told from settled ones: better counted as lost.
     const bool check_cursors =
@@ -273,35 +275,11 @@ class Salvage {
     tails_ = std::move(*tails);
     for (const auto& [log, tail] : tails_) logs.insert(log);
     for (const LogId log : logs) {
-      if (Status registered = RegisterIfLost(log); !registered) return registered;
       if (check_cursors) {
         if (Status mended = MendCursor(log); !mended) return mended;
       }
       if (Status gone = DropWhatCameBack(log); !gone) return gone;
     }
-    return common::Ok();
-  }
-
-  Status FindLogsIn(Family family, std::set<LogId>& logs) const {
-    RangeScan scan(store_, family, "", std::string(32, '\xff'));
-    scan->SeekToFirst();
-    while (scan->Valid()) {
-      const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
-      if (!key) {
-        scan->Next();
-        continue;
-      }
-      logs.insert(key->log);
-      scan->Seek(LogUpperBound(key->log));
-    }
-    return Try(scan->status());
-  }
-
-  Status RegisterIfLost(LogId log) {
-    const Result<std::string> present = store_.GetMeta(EncodeMetaKey(kLogPrefix, log));
-    if (present) return common::Ok();
-    if (present.error().code != ErrorCode::kNotFound) return tl::unexpected(present.error());
-    PutLostLog(store_, log, batch_);
     return common::Ok();
   }
 

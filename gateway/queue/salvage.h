@@ -12,7 +12,6 @@ namespace gateway::queue {
 /// takes away the marks. Afterwards the store lacks what cannot be read, and nothing else:
 ///
 /// - rows that a lost deletion would bring back stay away;
-/// - a log whose registration is lost gets a tenant "lost-log-N": its events can be found;
 /// - where cursors may be lost, a log goes on at its first record: Segment may see events twice.
 ///   Not where events may be lost as well, which then count as lost.
 ///

@@ -2,6 +2,7 @@
 """A store full of events, and damage to its files while nobody has it open."""
 
 import collections
+import json
 import os
 import random
 import re
@@ -128,6 +129,23 @@ class Store:
         assert metrics.total("events_dead_total") == events
         assert metrics.total("events_accepted_total") == sum(map(len, self.ids.values()))
         self.gateway.assert_conserved()
+
+    def assert_lost_logs(self, whole):
+        """Nobody knows any more whose events there were: they are pending for tenants that nobody
+        configured, the whole ones to be exported, and those who sent them begin anew; after a
+        restart too."""
+        self.sandbox.clear_faults()
+        for _ in range(2):
+            self.gateway.start()
+            logs = map(json.loads, self.tool("inspect", "--json").stdout.splitlines())
+            pending = {log["tenant"]: log["pending"] for log in logs if log["pending"]}
+            assert sorted(pending.values()) == sorted(map(len, self.ids.values()))
+            assert all(tenant.startswith("lost-log-") for tenant in pending), pending
+            self.gateway.assert_conserved()
+            assert self.tool("verify").stdout.count("whose events log") == len(pending)
+            exported = "".join(self.tool("export", "--tenant", tenant).stdout for tenant in pending)
+            assert [json.loads(line)["messageId"] for line in exported.splitlines()] == whole
+            self.kill()
 
     def assert_goes_on(self, lost):
         """After a restart too: new events flow, and what was lost stays counted."""

@@ -90,6 +90,33 @@ def test_an_older_log_file_that_ends_early(part, store):
     store.assert_goes_on(count)
 
 
+@pytest.mark.parametrize("harm", [lambda path: damage.cut(path, 0), os.unlink],
+                         ids=["emptied", "gone"])
+def test_an_older_log_file_that_held_the_registrations(harm, store):
+    """Whose events a newer one holds is lost with it, and those events are not."""
+    store.send("globex", 1)
+    while len(damage.write_ahead_logs(store.gateway)) < 2:
+        store.send("acme", 5, size=8000)
+    store.send("globex", 1)
+    store.kill()
+    older, newer = damage.write_ahead_logs(store.gateway)
+    whole = [identity for tenant in ("acme", "globex") for identity in store.ids[tenant]
+             if damage.find(newer, identity) >= 0]
+    assert store.ids["globex"][-BATCH:] == whole[-BATCH:]
+    harm(older)
+    store.assert_lost_logs(whole)
+
+
+def test_an_empty_log_file_after_a_clean_stop(store):
+    """Nothing but the file of tails knows that there were events."""
+    store.send("acme", 3)
+    store.send("globex", 1)
+    assert store.gateway.stop() == 0
+    [log] = damage.write_ahead_logs(store.gateway)
+    damage.cut(log, 0)
+    store.assert_lost_logs([])
+
+
 def test_bits_in_the_blocks_of_a_table(store):
     table = store.flush()
     victims = [store.ids["acme"][number * BATCH + 3] for number in (0, 5, 6, 11)]

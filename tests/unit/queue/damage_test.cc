@@ -15,6 +15,7 @@
 #include "common/random.h"
 #include "gateway/queue/offline_queue.h"
 #include "gateway/queue/record_key.h"
+#include "gateway/queue/stored_records.h"
 #include "tests/unit/queue/queue_fixture.h"
 
 namespace gateway::queue {
@@ -367,6 +368,72 @@ TEST_F(DamageTest, TheNumberOfALogWhoseRegistrationIsLostIsNotGivenAway) {
   ASSERT_TRUE(other);
   EXPECT_NE(other->log, log_);
   EXPECT_EQ(other->tail, 0U);
+}
+
+TEST_F(DamageTest, ALogOfWhichNothingIsLeftButEventsIsFound) {
+  Fill();
+  Tamper([&](RocksStore& store) {
+    rocksdb::WriteBatch batch;
+    for (const Family family : {Family::kMeta, Family::kRegistry}) {
+      for (const char prefix : {kLogPrefix, kTailPrefix}) {
+        batch.Delete(store.family(family), EncodeMetaKey(prefix, log_));
+      }
+    }
+    ASSERT_TRUE(store.Write(batch, true).ok());
+  });
+  std::filesystem::remove(path() + "/tails");
+  const auto problems = [&] { return (*OfflineQueue::Open(path()))->Verify([](auto) {}).problems; };
+  EXPECT_EQ(problems().size(), 1U) << "before a gateway has opened it";
+  {
+    auto queue = Open();
+    EXPECT_EQ((*queue)->State(log_)->tenant, "lost-log-" + std::to_string(log_));
+    EXPECT_EQ(Pending(*queue, log_), Numbered(0, 12));
+    EXPECT_NE((*queue)->OpenLog("acme")->log, log_);
+  }
+  EXPECT_EQ(problems().size(), 1U) << "and behind it";
+}
+
+TEST_F(DamageTest, ALogOfWhichOnlyTheFileOfTailsTellsIsMissed) {
+  Fill();
+  for (const auto& entry : std::filesystem::directory_iterator(path())) {
+    if (entry.path().extension() == ".log") std::filesystem::resize_file(entry.path(), 0);
+  }
+  auto queue = Open(WithoutHotTail());
+  ASSERT_TRUE((*queue)->State(log_));
+  EXPECT_EQ((*queue)->State(log_)->pending(), 12U);
+  EXPECT_EQ((*queue)->OpenLog("acme")->pending(), 0U) << "a log of its own";
+  const auto lost = queue->Read(From(*(*queue)->State(log_)));
+  ASSERT_TRUE(lost);
+  EXPECT_EQ(lost->damaged, (Ranges{{0, 12}}));
+  EXPECT_EQ(Metric("queue_quarantined_events_total"), 12);
+}
+
+TEST_F(DamageTest, RowsOfAnyKindTellOfALogThatIsNotRegistered) {
+  Fill();
+  const pipeline::LogId registered = log_ + 5;
+  const std::vector<pipeline::LogId> logs{log_ + 1, log_ + 3, log_ + 4, log_ + 7, log_ + 8};
+  Tamper([&](RocksStore& store) {
+    rocksdb::WriteBatch batch;
+    batch.Put(store.family(Family::kRegistry), EncodeMetaKey(kLogPrefix, registered),
+              EncodeLog("globex"));
+    const std::string letter = EncodeDeadLetter({.code = "bad", .event = "{}"});
+    batch.Put(store.family(Family::kQueue), EncodeKey(EntryKey{logs[0], 0}),
+              Record(Encoded(logs[0], 0, Numbered(0, 3))));
+    batch.Put(store.family(Family::kDead), EncodeKey(EntryKey{logs[1], 9}), letter);
+    batch.Put(store.family(Family::kRejected), EncodeKey(EntryKey{logs[2], 9}), letter);
+    batch.Put(store.family(Family::kIds), EncodeKey(IdKey{logs[3], {.high = 1, .low = 2}}),
+              EncodeNumber(1));
+    batch.Put(store.family(Family::kQuarantine), EncodeKey(QuarantineKey{logs[4], 0, 3}), "raw");
+    ASSERT_TRUE(store.Write(batch, true).ok());
+  });
+  auto queue = Open();
+  for (const pipeline::LogId log : logs) {
+    const auto state = (*queue)->State(log);
+    ASSERT_TRUE(state) << log;
+    EXPECT_EQ(state->tenant, "lost-log-" + std::to_string(log));
+  }
+  EXPECT_EQ((*queue)->State(registered)->tenant, "globex");
+  EXPECT_EQ((*queue)->Logs().size(), logs.size() + 2);
 }
 
 }  // namespace
