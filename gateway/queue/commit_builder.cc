@@ -35,13 +35,6 @@ std::uint64_t AsId(common::WallTime time) {
   return static_cast<std::uint64_t>(time.time_since_epoch().count()) * 1000;
 }
 
-/// Events of [from, to) that lie in `range`.
-std::uint64_t Overlap(const DamagedRange& range, Seq from, Seq to) {
-  const Seq begin = std::max(range.first, from);
-  const Seq end = std::min(range.second, to);
-  return begin < end ? end - begin : 0;
-}
-
 void PutChunk(std::string_view head, LogId log, const pipeline::Chunk& chunk,
               rocksdb::ColumnFamilyHandle* queue, rocksdb::WriteBatch& batch) {
   const std::string key_bytes = EncodeKey(EntryKey{log, chunk.first});

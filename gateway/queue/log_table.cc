@@ -8,6 +8,12 @@ namespace gateway::queue {
 using pipeline::LogId;
 using pipeline::LogState;
 
+std::uint64_t Overlap(const DamagedRange& range, pipeline::Seq from, pipeline::Seq to) {
+  const pipeline::Seq begin = std::max(range.first, from);
+  const pipeline::Seq end = std::min(range.second, to);
+  return begin < end ? end - begin : 0;
+}
+
 LogState LogTable::ToState(const Log& log) {
   return {.log = log.id,
           .tenant = log.tenant,

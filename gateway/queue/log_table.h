@@ -17,6 +17,8 @@ namespace gateway::queue {
 
 /// Events [first, end) of a log that were in a record which is damaged.
 using DamagedRange = std::pair<pipeline::Seq, pipeline::Seq>;
+/// How many events of [from, to) lie in `range`.
+std::uint64_t Overlap(const DamagedRange& range, pipeline::Seq from, pipeline::Seq to);
 
 /// The part of a log's state that commits change. Always what the store holds: changed
 /// only after the write that says the same has succeeded.

@@ -19,6 +19,7 @@
 #include "gateway/queue/damaged_table.h"
 #include "gateway/queue/log_file.h"
 #include "gateway/queue/log_registry.h"
+#include "gateway/queue/log_table.h"
 #include "gateway/queue/logged_changes.h"
 #include "gateway/queue/raw_table.h"
 #include "gateway/queue/record_key.h"
@@ -268,8 +269,9 @@ class Salvage {
       if (!found) return found;
     }
     // Where events may be lost too, they cannot be told from settled ones: better counted as lost.
-    const bool check_cursors =
-        IsMarked(env_, path_, kCheckCursors) && !IsMarked(env_, path_, kCheckEvents);
+    const bool check_cursors = IsMarked(env_, path_, kCheckCursors) &&
+                               !IsMarked(env_, path_, kCheckEvents) &&
+                               !IsMarked(env_, path_, kCheckLogs);
     auto tails = LoadTails(store_);
     if (!tails) return tl::unexpected(std::move(tails.error()));
     tails_ = std::move(*tails);
@@ -296,10 +298,25 @@ class Salvage {
     if (!first || first->number <= record.cursor.next()) return common::Ok();
     common::log::Warning("queue_lost_cursor", "a log's cursor is lost; it goes on at what is there",
                          {{"log", log}, {"from", record.cursor.next()}, {"to", first->number}});
+    const Result<std::uint64_t> lost = QuarantinedIn(log, record.cursor.next(), first->number);
+    if (!lost) return tl::unexpected(lost.error());
+    record.dead += *lost;
     record.cursor = {.chunk = first->number, .index = 0};
     batch_.Put(store_.family(Family::kMeta), EncodeMetaKey(kCursorPrefix, log),
                EncodeCursor(record));
     return common::Ok();
+  }
+
+  /// How many of the events [from, to) were found damaged.
+  Result<std::uint64_t> QuarantinedIn(LogId log, pipeline::Seq from, pipeline::Seq to) const {
+    std::uint64_t events = 0;
+    RangeScan scan(store_, Family::kQuarantine, EncodeKey(EntryKey{log, 0}), LogUpperBound(log));
+    for (scan->SeekToFirst(); scan->Valid(); scan->Next()) {
+      const std::optional<QuarantineKey> key = DecodeQuarantineKey(scan.key());
+      if (key) events += Overlap({key->first, key->end}, from, to);
+    }
+    if (Status read = Try(scan->status()); !read) return tl::unexpected(std::move(read.error()));
+    return events;
   }
 
   /// What is settled or was dropped, and whose deletion was lost.

@@ -13,7 +13,7 @@ namespace gateway::queue {
 ///
 /// - rows that a lost deletion would bring back stay away;
 /// - where cursors may be lost, a log goes on at its first record: Segment may see events twice.
-///   Not where events may be lost as well, which then count as lost.
+///   Not where events may be lost as well, with a table or in a log file, which then count as lost.
 ///
 /// Events that are gone are found by the reader, which counts them. Damaged tables are kept,
 /// under names with kDamagedPrefix. To be repeated after a crash at any point.

@@ -27,7 +27,7 @@ inline constexpr std::string_view kCheckTables = "check-tables";
 inline constexpr std::string_view kCheckCursors = "check-cursors";
 /// There while event records may have been lost with a table.
 inline constexpr std::string_view kCheckEvents = "check-events";
-/// There while deletions may have been lost with writes of a log file.
+/// There while event records and deletions may have been lost with writes of a log file.
 inline constexpr std::string_view kCheckLogs = "check-logs";
 /// There while the files of a store whose list is lost are set aside.
 inline constexpr std::string_view kListLost = "list-lost";

@@ -38,6 +38,15 @@ class KilledStoreTest : public SalvageTest {
                                       [](BackupStep, std::uint64_t, std::uint64_t) {}, {});
     ASSERT_TRUE(backup) << backup.error().message;
   }
+  /// Harms the log file that holds this text at the first place.
+  void FlipInLogFile(const std::string& text) const {
+    for (const auto& entry : std::filesystem::directory_iterator(path())) {
+      if (!IsLogFile(entry.path().filename().string())) continue;
+      const std::size_t at = Find(entry.path(), text);
+      if (at != std::string::npos) return Flip(entry.path(), at);
+    }
+    FAIL() << "it is in no log file";
+  }
   std::string LogFile() const {
     for (const auto& entry : std::filesystem::directory_iterator(path())) {
       if (IsLogFile(entry.path().filename().string()) && entry.file_size() > 0) {
@@ -124,6 +133,16 @@ TEST_F(KilledStoreTest, AMetaTableThatHoldsTheVersionMayBeDamaged) {
   }
 }
 
+TEST_F(KilledStoreTest, WhatADamagedLogFileLostCountsAlsoWhereCursorsAreLost) {
+  auto queue = Open();
+  Append(*queue, "acme", 0, 10);
+  BackUp(*queue);  // Flushes the meta records.
+  Kill(std::move(queue));
+  for (const std::string& table : TablesOf(Family::kMeta)) Remove(table);
+  FlipInLogFile(Text(0));
+  EXPECT_EQ(ExpectOpensAndFlows(true), 1U);
+}
+
 TEST_F(KilledStoreTest, SettingAsideIsGoneOnWithAfterACrash) {
   auto queue = Open();
   Append(*queue, "acme", 0, 20);
@@ -140,8 +159,7 @@ TEST_F(KilledStoreTest, ARegistrationLostInTheLogFileHidesNoEvents) {
   Append(*queue, "acme", 0, 10);
   Append(*queue, "globex", 0, 10);
   Kill(std::move(queue));
-  const std::string log = LogFile();
-  Flip(log, Find(log, "globex"));
+  FlipInLogFile("globex");
   auto opened = Open(WithoutHotTail());
   const auto lost = (*opened)->State(before_[1].log);
   ASSERT_TRUE(lost);

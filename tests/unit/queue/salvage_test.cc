@@ -166,6 +166,22 @@ TEST_F(SalvageTest, WithoutTheListOfItsBlocksATableOfIdsLosesNothing) {
   }
 }
 
+TEST_F(SalvageTest, WhatWasQuarantinedBeforeACursorThatIsFoundAgainIsDead) {
+  Fill();
+  const LogId log = before_[0].log;
+  Tamper([&](RocksStore& store) {
+    rocksdb::WriteBatch batch;
+    batch.Put(store.family(Family::kQueue), EncodeKey(EntryKey{log, kSettled}), "garbage");
+    ASSERT_TRUE(store.Write(batch, true).ok());
+  });
+  EXPECT_EQ(ReadAll(*Open(WithoutHotTail()), log).damaged, 1U);
+  Open();  // Brings all of it into tables.
+  for (const std::string& table : TablesOf(Family::kMeta)) Remove(table);
+  const auto state = (*Open())->State(log);
+  EXPECT_EQ(state->cursor.next(), kSettled + 1);
+  EXPECT_EQ(state->dead, 1U);
+}
+
 TEST_F(SalvageTest, ALogWhoseRegistrationIsLostKeepsItsEvents) {
   Fill();
   for (const Family family : {Family::kMeta, Family::kRegistry}) {
