@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "gateway/queue/record_key.h"
+
 namespace gateway::queue {
 
 namespace {
@@ -52,9 +54,10 @@ std::vector<LoggedChange> ChangesOf(std::string_view write) {
 
 bool WasSynced(std::string_view write) {
   return std::ranges::any_of(ChangesOf(write), [](const LoggedChange& change) {
-    return change.kind == LoggedChange::Kind::kPut &&
-           (change.family == Family::kQueue || change.family == Family::kRejected ||
-            change.family == Family::kRegistry);
+    if (change.kind != LoggedChange::Kind::kPut) return false;
+    // Tails lie there too, and also come with settlements.
+    if (change.family == Family::kRegistry) return change.key.starts_with(kLogPrefix);
+    return change.family == Family::kQueue || change.family == Family::kRejected;
   });
 }
 

@@ -6,6 +6,8 @@
 #include <chrono>
 
 #include "gateway/queue/log_loader.h"
+#include "gateway/queue/log_registry.h"
+#include "gateway/queue/logged_changes.h"
 #include "gateway/queue/record_key.h"
 #include "gateway/queue/stored_records.h"
 #include "tests/unit/queue/queue_fixture.h"
@@ -126,6 +128,26 @@ TEST_F(CommitBuilderTest, AFailedSettlementIsRepeatedAsIfItWereTheFirst) {
   EXPECT_EQ(table_.State(kLog)->dead, 1U);
   EXPECT_EQ(Numbers(Family::kDead).size(), 1U);
   EXPECT_EQ(Numbers(Family::kQueue), (std::vector<std::uint64_t>{2}));
+}
+
+TEST_F(CommitBuilderTest, AWriteTellsWhetherItWasSynced) {
+  Succeed(AppendWork({"e0", "e1"}));
+  const auto expect = [&](Work work, bool synced) {
+    Commit commit;
+    builder_->Build(work, commit);
+    EXPECT_EQ(commit.sync, synced);
+    EXPECT_EQ(WasSynced(commit.batch.Data()), synced);
+  };
+  expect(AppendWork({"e2"}), true);
+  expect(AppendWork({}), true);  // With a refused event.
+  expect(SettleWork(), false);
+  rocksdb::WriteBatch batch;  // What is due after a flush, whatever else is in the commit.
+  for (const Family family : {Family::kMeta, Family::kRegistry}) {
+    batch.Put(store_->family(family), EncodeMetaKey(kTailPrefix, kLog), EncodeNumber(2));
+  }
+  EXPECT_FALSE(WasSynced(batch.Data()));
+  PutLog(*store_, kLog + 1, "globex", batch);
+  EXPECT_TRUE(WasSynced(batch.Data()));
 }
 
 TEST_F(CommitBuilderTest, IdsOfAFailedAppendAreNotRemembered) {
