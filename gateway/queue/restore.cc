@@ -170,7 +170,10 @@ class Target {
     return IsLogFile(name) || IsTableFile(name) || name == "CURRENT" || name == "IDENTITY" ||
            name == "LOCK" || name.starts_with("MANIFEST-") || name.starts_with("OPTIONS-");
   }
-  bool HoldsPart() const { return IsMarked(rocksdb::Env::Default(), path_, kRestoreIncomplete); }
+  /// Where the disk does not say, nothing is cleared away.
+  bool HoldsPart() const {
+    return Exists(rocksdb::Env::Default(), path_, kRestoreIncomplete).value_or(false);
+  }
   Status CheckEmpty() const {
     std::error_code error;
     if (!std::filesystem::exists(path_, error) && !error) return common::Ok();

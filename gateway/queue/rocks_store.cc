@@ -100,17 +100,23 @@ Result<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options, Sto
 /// A store that has damaged tables loses these, and what can be read of them is put back.
 Status RocksStore::OpenToWrite(const Options& options) {
   rocksdb::Env* env = EnvOf(options);
-  if (LacksList(env, options.path) || IsMarked(env, options.path, kListLost)) {
+  const Result<bool> lacks_list = LacksList(env, options.path);
+  if (!lacks_list) return tl::unexpected(lacks_list.error());
+  const Result<bool> check_tables = Exists(env, options.path, kCheckTables);
+  if (!check_tables) return tl::unexpected(check_tables.error());
+  if (*lacks_list) {
     if (Status aside = SetAllAside(options); !aside) return aside;
   } else if (IsListTorn(env, options.path)) {
     common::log::Error("queue_damaged_list",
                        "the end of the store's list of tables is damaged; looking at its tables",
                        {{"path", options.path}});
-  } else if (!IsMarked(env, options.path, kCheckTables)) {
+  } else if (!*check_tables) {
     Status opened = OpenDatabase(options, Mode::kWrite);
     if (opened) {
       if (Status known = CheckVersion(); !known) return known;
-      if (!IsMarked(env, options.path, kCheckLogs)) return common::Ok();
+      const Result<bool> repaired = Exists(env, options.path, kCheckLogs);
+      if (!repaired) return tl::unexpected(repaired.error());
+      if (!*repaired) return common::Ok();
       return PutBackReadableRows(*this, env, options.path);
     }
     if (opened.error().code != ErrorCode::kDataLoss) return opened;
@@ -133,7 +139,9 @@ Result<std::unique_ptr<RocksStore>> RocksStore::OpenToRead(const Options& option
                                                            StoreHealth& health) {
   Status restored = CheckRestored(EnvOf(options), options.path);
   if (!restored) return tl::unexpected(std::move(restored.error()));
-  if (!EnvOf(options)->FileExists(PathIn(options.path, "CURRENT")).ok()) {
+  const Result<bool> current = Exists(EnvOf(options), options.path, "CURRENT");
+  if (!current) return tl::unexpected(current.error());
+  if (!*current) {
     return Fail(ErrorCode::kNotFound, "there is no event store in " + options.path +
                                           ": name the directory that storage.path names");
   }

@@ -268,21 +268,29 @@ class Salvage {
       Status found = FindLogsIn(store_, family, 0, std::numeric_limits<LogId>::max(), logs);
       if (!found) return found;
     }
-    // Where events may be lost too, they cannot be told from settled ones: better counted as lost.
-    const bool check_cursors = IsMarked(env_, path_, kCheckCursors) &&
-                               !IsMarked(env_, path_, kCheckEvents) &&
-                               !IsMarked(env_, path_, kCheckLogs);
+    const Result<bool> check_cursors = MayMendCursors();
+    if (!check_cursors) return tl::unexpected(check_cursors.error());
     auto tails = LoadTails(store_);
     if (!tails) return tl::unexpected(std::move(tails.error()));
     tails_ = std::move(*tails);
     for (const auto& [log, tail] : tails_) logs.insert(log);
     for (const LogId log : logs) {
-      if (check_cursors) {
+      if (*check_cursors) {
         if (Status mended = MendCursor(log); !mended) return mended;
       }
       if (Status gone = DropWhatCameBack(log); !gone) return gone;
     }
     return common::Ok();
+  }
+
+  /// Where events may be lost too, they cannot be told from settled ones: better counted as lost.
+  Result<bool> MayMendCursors() const {
+    for (const std::string_view mark : {kCheckEvents, kCheckLogs}) {
+      Result<bool> events_lost = Exists(env_, path_, mark);
+      if (!events_lost) return events_lost;
+      if (*events_lost) return false;
+    }
+    return Exists(env_, path_, kCheckCursors);
   }
 
   /// An old cursor came back: the log goes on at its first record, or at its end when there is

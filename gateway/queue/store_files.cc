@@ -19,6 +19,7 @@ namespace gateway::queue {
 
 using common::ErrorCode;
 using common::Fail;
+using common::Result;
 using common::Status;
 
 namespace {
@@ -97,17 +98,31 @@ SalvagedTable ParseSalvageName(std::string_view name) {
 }
 
 rocksdb::Status MoveAside(rocksdb::Env* env, const std::string& path, const std::string& name,
-                          std::string prefix, std::string number) {
-  if (!env->FileExists(PathIn(path, name)).ok()) return rocksdb::Status::OK();
-  while (env->FileExists(PathIn(path, prefix + number)).ok()) number.insert(0, "1");
+                          const std::string& prefix, std::string number) {
+  rocksdb::Status found = env->FileExists(PathIn(path, name));
+  if (!found.ok()) return found.IsNotFound() ? rocksdb::Status::OK() : found;
+  while ((found = env->FileExists(PathIn(path, prefix + number))).ok()) number.insert(0, "1");
+  if (!found.IsNotFound()) return found;
   const rocksdb::Status moved = env->RenameFile(PathIn(path, name), PathIn(path, prefix + number));
   return moved.ok() ? SyncDirectory(env, path) : moved;
 }
 
-bool LacksList(rocksdb::Env* env, const std::string& path) {
-  if (env->FileExists(PathIn(path, "CURRENT")).ok()) return false;
+Result<bool> Exists(rocksdb::Env* env, const std::string& path, std::string_view name) {
+  const std::string file = PathIn(path, name);
+  const rocksdb::Status found = env->FileExists(file);
+  if (found.ok() || found.IsNotFound()) return found.ok();
+  return tl::unexpected(ToError(found, "look for " + file));
+}
+
+Result<bool> LacksList(rocksdb::Env* env, const std::string& path) {
+  Result<bool> set_aside = Exists(env, path, kListLost);
+  if (!set_aside || *set_aside) return set_aside;
+  Result<bool> current = Exists(env, path, "CURRENT");
+  if (!current) return current;
+  if (*current) return false;
   std::vector<std::string> names;
-  env->GetChildren(path, &names).PermitUncheckedError();
+  const rocksdb::Status listed = env->GetChildren(path, &names);
+  if (!listed.ok()) return tl::unexpected(ToError(listed, "list the files in " + path));
   return std::ranges::any_of(
       names, [](const std::string& name) { return IsLogFile(name) || IsTableFile(name); });
 }
@@ -159,17 +174,16 @@ rocksdb::Status Mark(rocksdb::Env* env, const std::string& path, std::string_vie
   return written.ok() ? SyncDirectory(env, path) : written;
 }
 
-bool IsMarked(rocksdb::Env* env, const std::string& path, std::string_view mark) {
-  return env->FileExists(PathIn(path, mark)).ok();
-}
-
 rocksdb::Status Unmark(rocksdb::Env* env, const std::string& path, std::string_view mark) {
-  if (!IsMarked(env, path, mark)) return rocksdb::Status::OK();
+  const rocksdb::Status found = env->FileExists(PathIn(path, mark));
+  if (!found.ok()) return found.IsNotFound() ? rocksdb::Status::OK() : found;
   return env->DeleteFile(PathIn(path, mark));
 }
 
 Status CheckRestored(rocksdb::Env* env, const std::string& path) {
-  if (!IsMarked(env, path, kRestoreIncomplete)) return common::Ok();
+  const Result<bool> incomplete = Exists(env, path, kRestoreIncomplete);
+  if (!incomplete) return tl::unexpected(incomplete.error());
+  if (!*incomplete) return common::Ok();
   return Fail(ErrorCode::kInvalidArgument,
               "a backup is being restored to " + path +
                   ", or a restore was cut short (there is a file " +

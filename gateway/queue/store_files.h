@@ -45,9 +45,13 @@ std::string PathIn(const std::string& folder, std::string_view name);
 bool IsLogFile(std::string_view name);
 bool IsTableFile(std::string_view name);
 
+/// Whether there is such a file in the directory. Fails where the disk does not say: what cannot be
+/// looked for is not gone.
+common::Result<bool> Exists(rocksdb::Env* env, const std::string& path, std::string_view name);
+
 /// Whether there are log files or tables, but not what says which of them are used: RocksDB would
-/// take this for an empty directory.
-bool LacksList(rocksdb::Env* env, const std::string& path);
+/// take this for an empty directory. Also while these are set aside.
+common::Result<bool> LacksList(rocksdb::Env* env, const std::string& path);
 
 /// Whether the list of tables ends in something that is no part of it: a crash tore what was being
 /// written, or the file is too short or damaged there. RocksDB goes by what lies before it,
@@ -67,7 +71,7 @@ SalvagedTable ParseSalvageName(std::string_view name);
 /// gets a digit more, as often as it takes, so that it still sorts behind those before it. Does
 /// nothing when there is no such file.
 rocksdb::Status MoveAside(rocksdb::Env* env, const std::string& path, const std::string& name,
-                          std::string prefix, std::string number);
+                          const std::string& prefix, std::string number);
 
 /// Makes the directory when its parent is there and sees whether it can be written; fails with
 /// what to do.
@@ -77,7 +81,6 @@ rocksdb::Status SyncDirectory(rocksdb::Env* env, const std::string& path);
 
 /// Puts one of the marks above into the directory; it survives a crash.
 rocksdb::Status Mark(rocksdb::Env* env, const std::string& path, std::string_view mark);
-bool IsMarked(rocksdb::Env* env, const std::string& path, std::string_view mark);
 /// Also when it is not there.
 rocksdb::Status Unmark(rocksdb::Env* env, const std::string& path, std::string_view mark);
 

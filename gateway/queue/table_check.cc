@@ -55,7 +55,9 @@ class TableCheck {
 
   Status Check() {
     if (Status marked = Try(Mark(env_, path_, kCheckTables)); !marked) return marked;
-    if (!env_->FileExists(PathIn(path_, "CURRENT")).ok()) return common::Ok();  // A new store.
+    const auto current = Exists(env_, path_, "CURRENT");
+    if (!current) return tl::unexpected(current.error());
+    if (!*current) return common::Ok();  // A new store.
     std::vector<rocksdb::LiveFileMetaData> tables;
     const rocksdb::Status listed = ListTables(tables);
     if (listed.IsCorruption() || listed.IsPathNotFound()) return SetAllAside();

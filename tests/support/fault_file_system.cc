@@ -125,6 +125,12 @@ IOStatus FaultFileSystem::ReopenWritableFile(const std::string& name,
   return status;
 }
 
+IOStatus FaultFileSystem::FileExists(const std::string& name, const IOOptions& options,
+                                     IODebugContext* debug) {
+  if (const auto fault = TakeFault(Op::kExists, name)) return fault->error;
+  return target()->FileExists(name, options, debug);
+}
+
 IOStatus FaultFileSystem::RenameFile(const std::string& from, const std::string& to,
                                      const IOOptions& options, IODebugContext* debug) {
   IOStatus status = target()->RenameFile(from, to, options, debug);

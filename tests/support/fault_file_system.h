@@ -13,11 +13,11 @@
 
 namespace tests {
 
-/// The machine's file system, with faults on demand: writes or syncs of chosen files fail,
+/// The machine's file system, with faults on demand: writes, syncs or looks for chosen files fail,
 /// and a power cut keeps only what was synced. Thread-safe.
 class FaultFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  enum class Op { kAppend, kSync };
+  enum class Op { kAppend, kSync, kExists };
 
   FaultFileSystem();
   const char* Name() const override { return "FaultFileSystem"; }
@@ -40,6 +40,8 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus ReopenWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                        std::unique_ptr<rocksdb::FSWritableFile>* result,
                                        rocksdb::IODebugContext* debug) override;
+  rocksdb::IOStatus FileExists(const std::string& name, const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
                                const rocksdb::IOOptions& options,
                                rocksdb::IODebugContext* debug) override;

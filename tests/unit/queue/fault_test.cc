@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rocksdb/env.h>
+#include <rocksdb/metadata.h>
 
 #include <chrono>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "tests/support/fault_file_system.h"
 #include "tests/unit/queue/queue_fixture.h"
@@ -22,7 +24,10 @@ namespace {
 using common::ErrorCode;
 using common::Status;
 using Op = tests::FaultFileSystem::Op;
+using testing::AnyOf;
 using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
 
 class FaultTest : public QueueFixture {
  protected:
@@ -48,6 +53,32 @@ class FaultTest : public QueueFixture {
       if (queue.AppendTexts(log, {text})) return;
     }
     FAIL() << "did not recover: " << queue->health().reason;
+  }
+
+  Status TryToOpen(const Options& options) const {
+    prometheus::Registry registry;
+    const auto queue = RocksQueue::Open(options, clock_, registry);
+    return queue ? common::Ok() : Status(tl::unexpected(queue.error()));
+  }
+  /// A closed store with these events of log 1 in a table of their own, which is damaged: RocksDB
+  /// does not open it, and what is in it can be read all the same.
+  void MakeDamagedTable(const std::vector<std::string>& texts) {
+    {
+      auto queue = Open();
+      ASSERT_TRUE(queue->AppendTexts((*queue)->OpenLog("acme")->log, texts));
+    }
+    std::string table;
+    Tamper([&](RocksStore& store) {
+      ASSERT_TRUE(store.db().Flush(rocksdb::FlushOptions(), store.family(Family::kQueue)).ok());
+      std::vector<rocksdb::LiveFileMetaData> tables;
+      store.db().GetLiveFilesMetaData(&tables);
+      for (const rocksdb::LiveFileMetaData& each : tables) {
+        if (each.column_family_name == FamilyName(Family::kQueue)) table = path() + each.name;
+      }
+    });
+    std::fstream file(table, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-1, std::ios::end);
+    file.put('!');  // Of the number that says what kind of file it is.
   }
 
   std::shared_ptr<tests::FaultFileSystem> disk_;
@@ -306,6 +337,38 @@ TEST_F(FaultTest, FailureDuringRecoveryAsksForARestart) {
   queue = Open();
   EXPECT_EQ(Pending(*queue, log), (std::vector<std::string>{"before"}));
   EXPECT_TRUE(queue->AppendTexts(log, {"after"}));
+}
+
+TEST_F(FaultTest, WhatTheDiskCannotLookForIsNotTakenForLost) {
+  {
+    auto queue = Open();
+    ASSERT_TRUE(queue->AppendTexts((*queue)->OpenLog("acme")->log, {"event"}));
+  }
+  for (const char* name : {"/CURRENT", "/list-lost", "/check-tables", "/restore-incomplete"}) {
+    disk_->Fail(Op::kExists, name, rocksdb::IOStatus::IOError("injected"));
+    const Status refused = TryToOpen(OnFaultyDisk());
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().code, ErrorCode::kIo);
+    EXPECT_THAT(refused.error().message, HasSubstr("injected"));
+  }
+  disk_->Heal();
+  for (const auto& entry : std::filesystem::directory_iterator(path())) {
+    EXPECT_THAT(entry.path().filename().string(),
+                Not(AnyOf(StartsWith("damaged-"), StartsWith("salvage-"))));
+  }
+  auto queue = Open();
+  EXPECT_EQ(Pending(*queue, (*queue)->OpenLog("acme")->log), (std::vector<std::string>{"event"}));
+}
+
+TEST_F(FaultTest, ADamagedTableThatTheDiskCannotLookForIsNotForgotten) {
+  MakeDamagedTable({"event"});
+  disk_->Fail(Op::kExists, ".sst", rocksdb::IOStatus::IOError("injected"));
+  const Status refused = TryToOpen(OnFaultyDisk());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kIo);
+  disk_->Heal();
+  auto queue = Open();
+  EXPECT_EQ(Pending(*queue, 1), (std::vector<std::string>{"event"}));
 }
 
 TEST_F(FaultTest, FullDiskWhileFlushingRefusesAndRecovers) {
