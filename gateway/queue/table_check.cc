@@ -76,7 +76,12 @@ class TableCheck {
       if (Status aside = SetAside(name, table.column_family_name); !aside) return aside;
     }
     for (const std::string& name : damaged) {
-      if (Status removed = Unlist(name); !removed) return removed;
+      Status removed = Unlist(name);
+      if (removed) continue;
+      if (removed.error().code != ErrorCode::kDataLoss) return removed;
+      common::log::Error("queue_damaged_store", "a damaged table cannot be struck from the list",
+                         {{"path", path_}, {"error", removed.error().message}});
+      return SetAllAside();
     }
     return common::Ok();
   }
@@ -200,7 +205,7 @@ class TableCheck {
     return Try(MoveAside(env_, path_, name, prefix, number));
   }
 
-  /// Strikes a table from RocksDB's list.
+  /// Strikes a table from RocksDB's list. kDataLoss where another try would fail too.
   Status Unlist(const std::string& name) const {
     const std::unique_ptr<rocksdb::LDBCommand> command(rocksdb::LDBCommand::InitFromCmdLineArgs(
         {"--db=" + path_, "unsafe_remove_sst_file", name.substr(0, name.find('.'))},
@@ -209,8 +214,13 @@ class TableCheck {
     command->Run();
     rocksdb::LDBCommandExecuteResult result = command->GetExecuteState();
     if (result.IsSucceed()) return common::Ok();
-    return Fail(ErrorCode::kDataLoss, "cannot take the table " + name + " out of the store in " +
-                                          path_ + ": " + result.ToString());
+    // The tool hands the status on as text alone.
+    const std::string said = result.ToString();
+    ErrorCode code = ErrorCode::kDataLoss;
+    if (said.find("IO error") != std::string::npos) code = ErrorCode::kIo;
+    if (said.find("No space left on device") != std::string::npos) code = ErrorCode::kNoSpace;
+    return Fail(code,
+                "cannot take the table " + name + " out of the store in " + path_ + ": " + said);
   }
 
   const std::string path_;

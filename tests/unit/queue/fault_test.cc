@@ -371,6 +371,29 @@ TEST_F(FaultTest, ADamagedTableThatTheDiskCannotLookForIsNotForgotten) {
   EXPECT_EQ(Pending(*queue, 1), (std::vector<std::string>{"event"}));
 }
 
+TEST_F(FaultTest, AFullDiskWhileADamagedTableIsTakenOutIsWaitedFor) {
+  MakeDamagedTable({"event"});
+  disk_->Fail(Op::kAppend, ".dbtmp", NoSpace());
+  const Status refused = TryToOpen(OnFaultyDisk());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::kNoSpace);
+  disk_->Fail(Op::kAppend, ".dbtmp", rocksdb::IOStatus::IOError("injected"));
+  EXPECT_EQ(TryToOpen(OnFaultyDisk()).error().code, ErrorCode::kIo);
+  disk_->Heal();
+  auto queue = Open(OnFaultyDisk());
+  EXPECT_EQ(Pending(*queue, 1), (std::vector<std::string>{"event"}));
+}
+
+TEST_F(FaultTest, WhereADamagedTableCannotBeTakenOutTheListIsMadeAnew) {
+  MakeDamagedTable({"event"});
+  disk_->Fail(Op::kAppend, ".dbtmp", rocksdb::IOStatus::Corruption("injected"));
+  EXPECT_FALSE(TryToOpen(OnFaultyDisk())) << "nor can any list be made yet";
+  disk_->Heal();
+  auto queue = Open();
+  EXPECT_EQ(Pending(*queue, 1), (std::vector<std::string>{"event"}));
+  EXPECT_TRUE(std::filesystem::exists(path() + "/damaged-CURRENT"));
+}
+
 TEST_F(FaultTest, FullDiskWhileFlushingRefusesAndRecovers) {
   Options options = OnFaultyDisk();
   options.write_buffer_bytes = 64 << 10;
