@@ -58,6 +58,24 @@ class FaultFile final : public rocksdb::FSWritableFileOwnerWrapper {
   std::uint64_t size_;
 };
 
+class CountedFile final : public rocksdb::FSSequentialFileOwnerWrapper {
+ public:
+  CountedFile(FaultFileSystem& system, std::string name,
+              std::unique_ptr<rocksdb::FSSequentialFile> file)
+      : FSSequentialFileOwnerWrapper(std::move(file)), system_(system), name_(std::move(name)) {}
+
+  IOStatus Read(std::size_t size, const IOOptions& options, Slice* result, char* scratch,
+                IODebugContext* debug) override {
+    IOStatus status = target()->Read(size, options, result, scratch, debug);
+    if (status.ok()) system_.RecordRead(name_, result->size());
+    return status;
+  }
+
+ private:
+  FaultFileSystem& system_;
+  const std::string name_;
+};
+
 }  // namespace
 
 FaultFileSystem::FaultFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
@@ -89,6 +107,18 @@ void FaultFileSystem::RecordSynced(const std::string& name, std::uint64_t size) 
   synced_[name] = size;
 }
 
+void FaultFileSystem::RecordRead(const std::string& name, std::uint64_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  read_[name] += bytes;
+}
+
+std::uint64_t FaultFileSystem::BytesRead(const std::string& suffix) const {
+  const std::scoped_lock lock(mutex_);
+  std::uint64_t sum = 0;
+  for (const auto& [name, bytes] : read_) sum += name.ends_with(suffix) ? bytes : 0;
+  return sum;
+}
+
 void FaultFileSystem::CopySynced(const std::string& from, const std::string& to) const {
   const std::scoped_lock lock(mutex_);
   std::filesystem::create_directories(to);
@@ -98,6 +128,16 @@ void FaultFileSystem::CopySynced(const std::string& from, const std::string& to)
     const auto synced = synced_.find(entry.path().string());
     if (synced != synced_.end()) std::filesystem::resize_file(copy, synced->second);
   }
+}
+
+IOStatus FaultFileSystem::NewSequentialFile(const std::string& name,
+                                            const rocksdb::FileOptions& options,
+                                            std::unique_ptr<rocksdb::FSSequentialFile>* result,
+                                            IODebugContext* debug) {
+  std::unique_ptr<rocksdb::FSSequentialFile> file;
+  IOStatus status = target()->NewSequentialFile(name, options, &file, debug);
+  if (status.ok()) *result = std::make_unique<CountedFile>(*this, name, std::move(file));
+  return status;
 }
 
 IOStatus FaultFileSystem::NewWritableFile(const std::string& name,

@@ -29,11 +29,16 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   void Heal();
   /// Calls that were answered with an error.
   std::uint64_t failures() const;
+  /// Bytes that were read of files from their beginning on, whose names end so.
+  std::uint64_t BytesRead(const std::string& suffix) const;
 
   /// What a machine that lost power now would find again: a copy of directory `from` in
   /// the new directory `to`, each file cut to the length of its last sync.
   void CopySynced(const std::string& from, const std::string& to) const;
 
+  rocksdb::IOStatus NewSequentialFile(const std::string& name, const rocksdb::FileOptions& options,
+                                      std::unique_ptr<rocksdb::FSSequentialFile>* result,
+                                      rocksdb::IODebugContext* debug) override;
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* debug) override;
@@ -59,12 +64,14 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   };
   std::optional<Fault> TakeFault(Op op, const std::string& name);
   void RecordSynced(const std::string& name, std::uint64_t size);
+  void RecordRead(const std::string& name, std::uint64_t bytes);
 
  private:
   mutable std::mutex mutex_;
   std::optional<Fault> fault_;
   std::uint64_t failures_ = 0;
   std::map<std::string, std::uint64_t> synced_;  ///< Of files written through this.
+  std::map<std::string, std::uint64_t> read_;
 };
 
 }  // namespace tests

@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "gateway/queue/table_check.h"
 #include "tests/support/fault_file_system.h"
 #include "tests/unit/queue/queue_fixture.h"
 
@@ -382,6 +383,27 @@ TEST_F(FaultTest, AFullDiskWhileADamagedTableIsTakenOutIsWaitedFor) {
   disk_->Heal();
   auto queue = Open(OnFaultyDisk());
   EXPECT_EQ(Pending(*queue, 1), (std::vector<std::string>{"event"}));
+}
+
+TEST_F(FaultTest, TablesAreLookedAtWithoutTheLogFilesInMemory) {
+  constexpr std::uint64_t kEventBytes = 100'000;
+  constexpr std::uint64_t kEvents = 30;
+  Options killed = OnFaultyDisk();
+  killed.path = dir_ / "killed";
+  {
+    Options options = Defaults();
+    options.write_buffer_bytes = 2 * kEvents * kEventBytes;  // Everything stays in the log file.
+    auto queue = Open(options);
+    const auto log = (*queue)->OpenLog("acme")->log;
+    for (std::uint64_t i = 0; i < kEvents; ++i) {
+      ASSERT_TRUE(queue->AppendTexts(log, {std::string(kEventBytes, 'x')}));
+    }
+    std::filesystem::copy(path(), killed.path);
+  }
+  ASSERT_TRUE(TakeOutDamagedTables(killed));
+  EXPECT_LT(disk_->BytesRead(".log"), 2 * kEventBytes);
+  auto queue = Open(killed);
+  EXPECT_EQ(Pending(*queue, 1).size(), kEvents);
 }
 
 TEST_F(FaultTest, WhereADamagedTableCannotBeTakenOutTheListIsMadeAnew) {
