@@ -122,6 +122,7 @@ void Committer::Publish() {
       parts_.hot_tail.DropSettled(change.log->id, change.position.cursor.next());
     }
   }
+  GiveUpSettled();
   for (auto& [log, chunk] : commit_.chunks) parts_.hot_tail.Insert(log, std::move(chunk));
   parts_.table.Publish(commit_.changes);
   parts_.metrics.hot_tail_bytes.Set(static_cast<double>(parts_.hot_tail.bytes()));
@@ -142,6 +143,15 @@ void Committer::Publish() {
     listener = listener_;
   }
   if (listener != nullptr && *listener) (*listener)(commit_.committed);
+}
+
+void Committer::GiveUpSettled() {
+  for (const LogTable::Change& change : commit_.changes) {
+    if (change.cursor_changed) unsynced_[change.log->id] = change.position.cursor.chunk;
+  }
+  if (!commit_.sync) return;
+  for (const auto& [log, chunk] : unsynced_) parts_.store.settled_cutoffs().Set(log, chunk);
+  unsynced_.clear();
 }
 
 void Committer::ReportEvicted() {

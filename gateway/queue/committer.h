@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 
 #include "common/clock.h"
 #include "gateway/pipeline/event_queue.h"
@@ -58,6 +59,8 @@ class Committer {
   bool Write();
   /// Makes the commit visible: hot tail, positions, listener.
   void Publish();
+  /// Lets flushes drop what is settled, once that is synced.
+  void GiveUpSettled();
   /// Says which letters had to go, before they are forgotten.
   void ReportEvicted();
   /// Sets the gauges of what the store keeps beside the events.
@@ -69,6 +72,8 @@ class Committer {
   CommitBuilder builder_;
   Work work_;
   Commit commit_;
+  /// Cursors that moved without a sync since.
+  std::unordered_map<pipeline::LogId, pipeline::Seq> unsynced_;
   const std::uint64_t min_free_bytes_;
   bool disk_full_ = false;  ///< Logged once until there is room again.
   const common::Duration probe_interval_;

@@ -9,7 +9,6 @@
 #include "gateway/queue/stored_records.h"
 
 namespace gateway::queue {
-
 namespace {
 
 /// Of one compaction, for its thread. Keys come sorted, so the cutoff of a log is asked once.
@@ -24,7 +23,7 @@ class IdFilter final : public rocksdb::CompactionFilter {
     if (!id || !accepted) return false;
     if (!known_log_ || *known_log_ != id->log) {
       known_log_ = id->log;
-      cutoff_ = cutoffs_->Get(id->log);
+      cutoff_ = cutoffs_->Get(id->log).value_or(std::numeric_limits<std::int64_t>::min());
     }
     return static_cast<std::int64_t>(*accepted) < cutoff_;
   }
@@ -37,17 +36,6 @@ class IdFilter final : public rocksdb::CompactionFilter {
 };
 
 }  // namespace
-
-void IdCutoffs::Set(pipeline::LogId log, std::int64_t forget_before_ms) {
-  const std::scoped_lock lock(mutex_);
-  cutoffs_[log] = forget_before_ms;
-}
-
-std::int64_t IdCutoffs::Get(pipeline::LogId log) const {
-  const std::scoped_lock lock(mutex_);
-  const auto found = cutoffs_.find(log);
-  return found == cutoffs_.end() ? std::numeric_limits<std::int64_t>::min() : found->second;
-}
 
 std::unique_ptr<rocksdb::CompactionFilter> IdFilterFactory::CreateCompactionFilter(
     const rocksdb::CompactionFilter::Context& /*context*/) {

@@ -7,26 +7,14 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <unordered_map>
 #include <utility>
 
-#include "gateway/pipeline/event.h"
+#include "gateway/queue/log_cutoffs.h"
 
 namespace gateway::queue {
 
-/// Before which time each log has forgotten every id for good. Set by the committer, read
-/// by RocksDB's compactions. Thread-safe.
-class IdCutoffs {
- public:
-  void Set(pipeline::LogId log, std::int64_t forget_before_ms);
-  /// The lowest time there is for a log that is not known: nothing of it may go.
-  std::int64_t Get(pipeline::LogId log) const;
-
- private:
-  mutable std::mutex mutex_;
-  std::unordered_map<pipeline::LogId, std::int64_t> cutoffs_;
-};
+/// Before which time, in milliseconds since 1970, each log has forgotten every id for good.
+using IdCutoffs = LogCutoffs<std::int64_t>;
 
 /// Lets compactions drop the ids that their log has forgotten. A cutoff only ever rises, and
 /// is set after the log has stopped to look at what lies before it, so an id that is still

@@ -33,9 +33,11 @@ rocksdb::BlockBasedTableOptions MakeTableOptions(const std::shared_ptr<rocksdb::
   return table;
 }
 
-rocksdb::ColumnFamilyOptions MakeQueueFamily(const Options& options,
-                                             const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions MakeQueueFamily(
+    const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
+    const std::shared_ptr<rocksdb::CompactionFilterFactory>& filter) {
   rocksdb::ColumnFamilyOptions family;
+  family.compaction_filter_factory = filter;
   family.write_buffer_size = options.write_buffer_bytes;
   family.max_write_buffer_number = options.write_buffer_count;
   // A record that is settled soon is dropped in memory and never written to a table; two
@@ -87,12 +89,12 @@ rocksdb::ColumnFamilyOptions MakeIdsFamily(
 
 rocksdb::ColumnFamilyOptions MakeFamily(
     Family family, const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
-    const std::shared_ptr<rocksdb::CompactionFilterFactory>& filter) {
+    const FamilyFilters& filters) {
   switch (family) {
     case Family::kQueue:
-      return MakeQueueFamily(options, cache);
+      return MakeQueueFamily(options, cache, filters.settled);
     case Family::kIds:
-      return MakeIdsFamily(options, cache, filter);
+      return MakeIdsFamily(options, cache, filters.ids);
     case Family::kMeta:
     case Family::kDead:
     case Family::kQuarantine:
@@ -137,13 +139,13 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
   return db;
 }
 
-std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(
-    const Options& options, const std::shared_ptr<rocksdb::CompactionFilterFactory>& id_filter) {
+std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const Options& options,
+                                                         const FamilyFilters& filters) {
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (std::size_t i = 0; i < kFamilyCount; ++i) {
     const auto family = static_cast<Family>(i);
-    families.emplace_back(FamilyName(family), MakeFamily(family, options, cache, id_filter));
+    families.emplace_back(FamilyName(family), MakeFamily(family, options, cache, filters));
   }
   return families;
 }
@@ -162,9 +164,9 @@ const std::string& FamilyName(Family family) {
 }
 
 StoreSettings MakeSettings(const Options& options, std::shared_ptr<rocksdb::EventListener> listener,
-                           const std::shared_ptr<rocksdb::CompactionFilterFactory>& id_filter) {
+                           const FamilyFilters& filters) {
   StoreSettings settings{.db = MakeDbOptions(options, std::move(listener)),
-                         .families = MakeFamilies(options, id_filter)};
+                         .families = MakeFamilies(options, filters)};
   std::vector<std::string> existing;
   // Fails when there is no store yet, and then there is no unknown family either.
   rocksdb::DB::ListColumnFamilies(settings.db, options.path, &existing).PermitUncheckedError();

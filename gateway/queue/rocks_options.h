@@ -37,9 +37,15 @@ struct StoreSettings {
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
 };
 
-/// For the store in options.path. `listener` and `id_filter` may be nullptr.
+/// What flushes and compactions drop; any of them may be nullptr.
+struct FamilyFilters {
+  std::shared_ptr<rocksdb::CompactionFilterFactory> settled;  ///< Of the queue family.
+  std::shared_ptr<rocksdb::CompactionFilterFactory> ids;
+};
+
+/// For the store in options.path. `listener` may be nullptr.
 StoreSettings MakeSettings(const Options& options, std::shared_ptr<rocksdb::EventListener> listener,
-                           const std::shared_ptr<rocksdb::CompactionFilterFactory>& id_filter);
+                           const FamilyFilters& filters);
 
 /// options.env, or the machine's own.
 rocksdb::Env* EnvOf(const Options& options);

@@ -158,7 +158,9 @@ Result<std::unique_ptr<RocksStore>> RocksStore::OpenToRead(const Options& option
 Status RocksStore::OpenDatabase(const Options& options, Mode mode) {
   auto listener = std::make_shared<HealthListener>(health_, EnvOf(options), options.path);
   StoreSettings settings =
-      MakeSettings(options, listener, std::make_shared<IdFilterFactory>(id_cutoffs_));
+      MakeSettings(options, listener,
+                   {.settled = std::make_shared<SettledFilterFactory>(settled_cutoffs_),
+                    .ids = std::make_shared<IdFilterFactory>(id_cutoffs_)});
   // To look at: also where a table is damaged or gone.
   settings.db.paranoid_checks = mode == Mode::kWrite;
   std::vector<rocksdb::ColumnFamilyHandle*> handles;

@@ -22,6 +22,7 @@
 #include "gateway/queue/id_filter.h"
 #include "gateway/queue/options.h"
 #include "gateway/queue/rocks_options.h"
+#include "gateway/queue/settled_filter.h"
 #include "gateway/queue/store_health.h"
 
 namespace gateway::queue {
@@ -88,6 +89,8 @@ class RocksStore {
 
   /// What compactions may drop of the ids family.
   IdCutoffs& id_cutoffs() const { return *id_cutoffs_; }
+  /// What flushes and compactions may drop of the queue family.
+  SettledCutoffs& settled_cutoffs() const { return *settled_cutoffs_; }
 
   /// kNotFound when absent.
   common::Result<std::string> Get(Family family, std::string_view key) const;
@@ -125,6 +128,7 @@ class RocksStore {
   std::unique_ptr<Lock> lock_;  ///< Released last.
   StoreHealth& health_;
   const std::shared_ptr<IdCutoffs> id_cutoffs_ = std::make_shared<IdCutoffs>();
+  const std::shared_ptr<SettledCutoffs> settled_cutoffs_ = std::make_shared<SettledCutoffs>();
   std::mutex write_mutex_;
   std::mutex keep_mutex_;
   std::size_t keepers_ = 0;  ///< KeepFiles without its DeleteFiles.

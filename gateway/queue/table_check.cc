@@ -61,7 +61,7 @@ class NoReplay final : public rocksdb::WalFilter {
 class TableCheck {
  public:
   explicit TableCheck(const Options& options) : path_(options.path), env_(EnvOf(options)) {
-    settings_ = MakeSettings(options, nullptr, nullptr);
+    settings_ = MakeSettings(options, nullptr, {});
     // Opens also where a table is damaged or gone.
     settings_.db.paranoid_checks = false;
     settings_.db.wal_filter = &no_replay_;

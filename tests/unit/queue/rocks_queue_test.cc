@@ -80,17 +80,23 @@ TEST_F(RocksQueueTest, CountsWhatTheStoreWrites) {
   EXPECT_GT(Metric("queue_memtable_bytes"), 0);
 }
 
-TEST_F(RocksQueueTest, SpaceOfSettledEventsComesBackWithoutAnyWrite) {
-  auto queue = Open(WithoutHotTail());
-  const auto log = (*queue)->OpenLog("a")->log;
+/// Sixty records of 500 KB that nothing can compress; their first Seqs.
+std::vector<pipeline::Seq> AppendLarge(tests::RunningQueue& queue, LogId log) {
   common::FastRandom random(1);
   std::vector<pipeline::Seq> chunks;
   for (int i = 0; i < 60; ++i) {
-    std::string text;  // Random, so that compression does not do the work.
+    std::string text;
     while (text.size() < 500'000) text += std::to_string(random.Next());
-    chunks.push_back((*queue)->State(log)->tail);
-    ASSERT_TRUE(queue->AppendTexts(log, {text}));
+    chunks.push_back(queue->State(log)->tail);
+    EXPECT_TRUE(queue.AppendTexts(log, {text}));
   }
+  return chunks;
+}
+
+TEST_F(RocksQueueTest, SpaceOfSettledEventsComesBackWithoutAnyWrite) {
+  auto queue = Open(WithoutHotTail());
+  const auto log = (*queue)->OpenLog("a")->log;
+  const std::vector<pipeline::Seq> chunks = AppendLarge(*queue, log);
   const std::uint64_t tail = (*queue)->State(log)->tail;
   ASSERT_TRUE((*queue)->ReclaimSpace());
   EXPECT_GT((*queue)->sizes().table_bytes + (*queue)->sizes().memtable_bytes, 10'000'000U)
@@ -100,18 +106,46 @@ TEST_F(RocksQueueTest, SpaceOfSettledEventsComesBackWithoutAnyWrite) {
   EXPECT_LT((*queue)->sizes().table_bytes, 100'000U);
 }
 
+TEST_F(RocksQueueTest, WhatIsSettledBeforeItsMemtableIsFlushedIsNeverWritten) {
+  Options options = WithoutHotTail();
+  options.write_buffer_bytes = 64 << 20;
+  options.max_wal_bytes = 128 << 20;
+  auto queue = Open(options);
+  const auto log = (*queue)->OpenLog("a")->log;
+  AppendLarge(*queue, log);
+  const std::uint64_t tail = (*queue)->State(log)->tail;
+  // Without finished_chunks there are no deletions to do it.
+  ASSERT_TRUE(queue->Settle({.log = log, .cursor = {tail, 0}}));
+  const auto other = (*queue)->OpenLog("b")->log;
+  ASSERT_TRUE(queue->AppendTexts(other, {"synced"}));
+  ASSERT_TRUE(queue->Settle({.log = other, .cursor = {1, 0}, .finished_chunks = {0}}));
+  ASSERT_TRUE((*queue)->ReclaimSpace());
+  (*queue)->UpdateMetrics();
+  EXPECT_GT(Metric("queue_log_written_bytes_total"), 30'000'000);
+  EXPECT_LT(Metric("queue_tables_written_bytes_total"), 100'000);
+}
+
+TEST_F(RocksQueueTest, SettledEventsAreOnlyGivenUpWhenTheirSettlementIsSynced) {
+  auto queue = Open(WithoutHotTail());
+  const auto log = (*queue)->OpenLog("a")->log;
+  AppendLarge(*queue, log);
+  const std::uint64_t tail = (*queue)->State(log)->tail;
+  ASSERT_TRUE(queue->Settle({.log = log, .cursor = {tail, 0}}));
+  ASSERT_TRUE((*queue)->ReclaimSpace());
+  EXPECT_GT((*queue)->sizes().table_bytes, 10'000'000U)
+      << "a power cut would take the settlement back";
+  const auto other = (*queue)->OpenLog("b")->log;
+  ASSERT_TRUE(queue->AppendTexts(other, {"synced"}));
+  ASSERT_TRUE(queue->Settle({.log = other, .cursor = {1, 0}, .finished_chunks = {0}}));
+  ASSERT_TRUE((*queue)->ReclaimSpace());
+  EXPECT_LT((*queue)->sizes().table_bytes, 100'000U);
+}
+
 TEST_F(RocksQueueTest, FilesThatAreDoneWithStayWhileSomebodyHoldsThem) {
   const Options options = WithoutHotTail();
   auto queue = Open(options);
   const auto log = (*queue)->OpenLog("a")->log;
-  common::FastRandom random(1);
-  std::vector<pipeline::Seq> chunks;
-  for (int i = 0; i < 20; ++i) {
-    std::string text;
-    while (text.size() < 500'000) text += std::to_string(random.Next());
-    chunks.push_back((*queue)->State(log)->tail);
-    ASSERT_TRUE(queue->AppendTexts(log, {text}));
-  }
+  const std::vector<pipeline::Seq> chunks = AppendLarge(*queue, log);
   const std::uint64_t tail = (*queue)->State(log)->tail;
   ASSERT_TRUE(queue->Settle({.log = log, .cursor = {tail, 0}, .finished_chunks = chunks}));
   const auto table_files = [&] {
