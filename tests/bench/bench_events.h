@@ -3,6 +3,7 @@
 
 #include <benchmark/benchmark.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <cstdint>
 #include <string>
@@ -40,7 +41,14 @@ inline double ProcessMicros() {
   return micros(usage.ru_utime) + micros(usage.ru_stime);
 }
 
-/// Events a second, and CPU of the whole process for each.
+/// CPU of the thread so far; asking costs a fraction of 1 µs.
+inline double ThreadMicros() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+
+/// Events a second, and CPU of the whole process for each since it was `cpu_before`.
 inline void Report(benchmark::State& state, std::int64_t events_each, double cpu_before) {
   const std::int64_t events = state.iterations() * events_each;
   state.SetItemsProcessed(events);

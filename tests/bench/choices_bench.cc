@@ -73,7 +73,7 @@ class Log {
     options.max_wal_bytes = 512 * kMiB;
     options.block_cache_bytes = 32 * kMiB;
     change(options);
-    auto [db, families] = gateway::queue::MakeSettings(options, nullptr, nullptr);
+    auto [db, families] = gateway::queue::MakeSettings(options, nullptr, {});
     tune(db, families[static_cast<std::size_t>(Family::kQueue)].options);
     rocksdb::DB* opened = nullptr;
     const rocksdb::Status status =
