@@ -49,7 +49,11 @@ rocksdb::ColumnFamilyOptions MakeQueueFamily(
   // tombstones than records, and to compact each of them costs more than it gives.
   family.table_properties_collector_factories.push_back(
       rocksdb::NewCompactOnDeletionCollectorFactory(1024, 512));
-  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(MakeTableOptions(cache)));
+  rocksdb::BlockBasedTableOptions table = MakeTableOptions(cache);
+  // In parts: a read that leaves the cache as it is would decompress all of an index that is not
+  // in there, for each log anew.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  family.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   return family;
 }
 
@@ -87,9 +91,9 @@ rocksdb::ColumnFamilyOptions MakeIdsFamily(
   return family;
 }
 
-rocksdb::ColumnFamilyOptions MakeFamily(
-    Family family, const Options& options, const std::shared_ptr<rocksdb::Cache>& cache,
-    const FamilyFilters& filters) {
+rocksdb::ColumnFamilyOptions MakeFamily(Family family, const Options& options,
+                                        const std::shared_ptr<rocksdb::Cache>& cache,
+                                        const FamilyFilters& filters) {
   switch (family) {
     case Family::kQueue:
       return MakeQueueFamily(options, cache, filters.settled);
@@ -140,7 +144,7 @@ rocksdb::DBOptions MakeDbOptions(const Options& options,
 }
 
 std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const Options& options,
-                                                         const FamilyFilters& filters) {
+                                                          const FamilyFilters& filters) {
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (std::size_t i = 0; i < kFamilyCount; ++i) {
