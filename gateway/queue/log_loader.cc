@@ -24,38 +24,40 @@ using pipeline::Seq;
 
 namespace {
 
-/// The Seq behind the last stored event. Looks only at keys from the cursor on: before it
-/// lie nothing but tombstones.
-Result<Seq> FindTail(const RocksStore& store, LogId log, const pipeline::Cursor& cursor) {
+/// What the records from the cursor on say of a log.
+struct Backlog {
+  Seq tail = 0;  ///< Behind the last stored event.
+  /// When the first event that waits was accepted; nothing where that cannot be read.
+  std::optional<common::WallTime> oldest;
+};
+
+/// Looks only at keys from the cursor on: before it lie nothing but tombstones.
+Result<Backlog> FindBacklog(const RocksStore& store, LogId log, const pipeline::Cursor& cursor) {
   RangeScan scan(store, Family::kQueue, EncodeKey(EntryKey{log, cursor.chunk}), LogUpperBound(log));
   scan->SeekToLast();
   if (!scan->Valid()) {
     if (!scan->status().ok()) {
       return tl::unexpected(ToError(scan->status(), "find the end of a log"));
     }
-    return cursor.next();
+    return Backlog{.tail = cursor.next(), .oldest = {}};
   }
-  const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
-  if (!key) return Fail(ErrorCode::kDataLoss, "an event record has a key of a wrong length");
-  const auto chunk = DecodeChunk(log, key->number, std::string(scan.value()));
+  const std::optional<EntryKey> last = DecodeEntryKey(scan.key());
+  if (!last) return Fail(ErrorCode::kDataLoss, "an event record has a key of a wrong length");
+  auto chunk = DecodeChunk(log, last->number, std::string(scan.value()));
   if (!chunk) {
     common::log::Error("queue_damaged_tail", "the last event record of a log is damaged",
-                       {{"log", log}, {"first", key->number}, {"error", chunk.error().message}});
+                       {{"log", log}, {"first", last->number}, {"error", chunk.error().message}});
   }
-  const Seq end = key->number + (chunk ? (*chunk)->count() : GuessChunkCount(scan.value()));
-  return std::max(cursor.next(), end);
-}
-
-/// When the first event that waits was accepted; nothing where that cannot be read.
-std::optional<common::WallTime> FindOldest(const RocksStore& store, LogId log,
-                                           const pipeline::Cursor& cursor) {
-  RangeScan scan(store, Family::kQueue, EncodeKey(EntryKey{log, cursor.chunk}), LogUpperBound(log));
-  scan->SeekToFirst();
-  if (!scan->Valid()) return std::nullopt;
-  const std::optional<EntryKey> key = DecodeEntryKey(scan.key());
-  if (!key) return std::nullopt;
-  const auto chunk = DecodeChunk(log, key->number, std::string(scan.value()));
-  return chunk ? std::optional((*chunk)->accepted_at) : std::nullopt;
+  const Seq end = last->number + (chunk ? (*chunk)->count() : GuessChunkCount(scan.value()));
+  Backlog backlog{.tail = std::max(cursor.next(), end), .oldest = {}};
+  if (last->number > cursor.chunk) {
+    scan->SeekToFirst();
+    const auto first = scan->Valid() ? DecodeEntryKey(scan.key()) : std::nullopt;
+    if (!first) return backlog;
+    chunk = DecodeChunk(log, first->number, std::string(scan.value()));
+  }
+  if (chunk) backlog.oldest = (*chunk)->accepted_at;
+  return backlog;
 }
 
 }  // namespace
@@ -97,9 +99,9 @@ Status LoadLogs(const RocksStore& store, LogTable& table) {
     Result<std::string> tenant = DecodeLog(value);
     if (!tenant) return tl::unexpected(std::move(tenant.error()));
     LogPosition& position = positions[log];
-    const Result<Seq> tail = FindTail(store, log, position.cursor);
-    if (!tail) return tl::unexpected(tail.error());
-    position.tail = *tail;
+    const Result<Backlog> backlog = FindBacklog(store, log, position.cursor);
+    if (!backlog) return tl::unexpected(backlog.error());
+    position.tail = backlog->tail;
     // More than there is when the last records were lost to damage.
     if (const auto known = tails->find(log); known != tails->end()) {
       position.tail = std::max(position.tail, known->second);
@@ -110,9 +112,7 @@ Status LoadLogs(const RocksStore& store, LogTable& table) {
     if (position.tail > position.cursor.next()) {
       position.pending_bytes = store.ApproximateQueueBytes(
           EncodeKey(EntryKey{log, position.cursor.chunk}), LogUpperBound(log));
-    }
-    if (position.tail > position.cursor.next()) {
-      position.oldest = FindOldest(store, log, position.cursor);
+      position.oldest = backlog->oldest;
     }
     table.Add(log, std::move(*tenant), std::move(position));
     return common::Ok();

@@ -102,8 +102,8 @@ void SettleSome(Store& store, Flow& flow) {
 /// Appends requests that are copies of `request`, `under_way` at a time; `before_each` may
 /// change them. In the gateway the normalizer makes them, and nobody copies them.
 template <typename BeforeEach>
-void AppendAll(benchmark::State& state, Store& store, const AppendRequest& request, std::int64_t under_way,
-               BeforeEach before_each) {
+void AppendAll(benchmark::State& state, Store& store, const AppendRequest& request,
+               std::int64_t under_way, BeforeEach before_each) {
   Flow flow;
   flow.free = under_way;
   flow.settled = (*store.queue)->State(store.log)->cursor;
