@@ -69,6 +69,48 @@ std::optional<ingest::PublicAddress> ToPublicAddress(const pipeline::Endpoint& u
   return ingest::PublicAddress{.https = url.tls, .host = text.substr(text.find("://") + 3)};
 }
 
+pipeline::DeliveryPolicy ToDeliveryPolicy(const config::Delivery& delivery) {
+  return {.weight = 1,
+          .flush_interval = delivery.flush_interval,
+          .max_batch_events = delivery.max_batch_events,
+          .max_batch_bytes = delivery.max_batch_bytes,
+          .events_per_second = delivery.tenant_events_per_second,
+          .burst_events = std::max(delivery.tenant_burst_events, delivery.max_batch_events),
+          .request_timeout = delivery.request_timeout,
+          .backoff = {.initial = delivery.retry.initial,
+                      .multiplier = delivery.retry.multiplier,
+                      .max = delivery.retry.max,
+                      .jitter = delivery.retry.jitter},
+          .max_retry_after = delivery.max_retry_after,
+          .hold_probe_interval = delivery.hold_probe_interval,
+          .max_refused_in_a_row = delivery.max_refused_in_a_row};
+}
+
+/// nullptr where the tenant has nothing of its own.
+std::shared_ptr<const pipeline::DeliveryPolicy> ToTenantPolicy(
+    const config::TenantDelivery& own, const pipeline::DeliveryPolicy& common) {
+  pipeline::DeliveryPolicy policy = common;
+  bool differs = own.weight != 1;
+  const auto take = [&](auto& value, auto of_tenant) {
+    if (of_tenant == decltype(of_tenant){}) return;
+    value = of_tenant;
+    differs = true;
+  };
+  policy.weight = own.weight;
+  take(policy.events_per_second, own.events_per_second);
+  take(policy.burst_events, own.burst_events);
+  take(policy.max_batch_events, own.max_batch_events);
+  take(policy.request_timeout, own.request_timeout);
+  take(policy.backoff.initial, own.retry_initial);
+  take(policy.backoff.max, own.retry_max);
+  take(policy.max_retry_after, own.max_retry_after);
+  take(policy.hold_probe_interval, own.hold_probe_interval);
+  take(policy.max_refused_in_a_row, own.max_refused_in_a_row);
+  // A batch waits for the tokens of all of it.
+  policy.burst_events = std::max(policy.burst_events, policy.max_batch_events);
+  return differs ? std::make_shared<const pipeline::DeliveryPolicy>(policy) : nullptr;
+}
+
 }  // namespace
 
 common::net::ServerOptions IngestServerOptions(const config::Ingest& ingest) {
@@ -131,20 +173,19 @@ queue::Options ToQueueOptions(const config::Config& config) {
 
 deliver::PumpOptions ToPumpOptions(const config::Config& config) {
   const config::Delivery& delivery = config.delivery;
-  return {.scheduler = {.flush_interval = delivery.flush_interval,
-                        .max_batch_events = delivery.max_batch_events,
-                        .max_batch_bytes = delivery.max_batch_bytes,
-                        .max_in_flight = delivery.max_connections,
-                        .events_per_second = delivery.tenant_events_per_second,
-                        .burst_events =
-                            std::max(delivery.tenant_burst_events, delivery.max_batch_events)},
-          .backoff = {.initial = delivery.retry.initial,
-                      .multiplier = delivery.retry.multiplier,
-                      .max = delivery.retry.max,
-                      .jitter = delivery.retry.jitter},
-          .classify = {.max_retry_after = delivery.max_retry_after},
-          .request_timeout = delivery.request_timeout,
-          .hold_probe_interval = delivery.hold_probe_interval,
+  const config::EndpointLimits& endpoint = delivery.endpoint;
+  return {.scheduler = {.max_in_flight = delivery.max_connections,
+                        .slow = delivery.slow_request,
+                        .endpoint = {.requests_per_second = endpoint.requests_per_second,
+                                     .failing_tenants = endpoint.failing_tenants,
+                                     .silence = endpoint.silence,
+                                     .probe = {.initial = endpoint.probe_initial,
+                                               .multiplier = 2,
+                                               .max = endpoint.probe_max,
+                                               .jitter = delivery.retry.jitter},
+                                     .recovery_requests_per_second =
+                                         endpoint.recovery_requests_per_second}},
+          .delivery = ToDeliveryPolicy(delivery),
           .default_max_age = config.retention.max_age,
           .queue_retry_interval = config.storage.retry_interval};
 }
@@ -168,6 +209,7 @@ std::vector<control::TenantSpec> ToTenantSpecs(const config::Config& config) {
     endpoints.emplace(region, std::make_shared<const pipeline::Endpoint>(endpoint));
   }
   const config::Ingest& ingest = config.ingest;
+  const pipeline::DeliveryPolicy delivery = ToDeliveryPolicy(config.delivery);
   std::vector<control::TenantSpec> specs;
   specs.reserve(config.tenants.size());
   for (const config::Tenant& tenant : config.tenants) {
@@ -188,6 +230,7 @@ std::vector<control::TenantSpec> ToTenantSpecs(const config::Config& config) {
          .max_age =
              tenant.max_age != common::Duration{} ? tenant.max_age : config.retention.max_age,
          .max_backlog_bytes = max_backlog != 0 ? max_backlog : ingest.tenant_limits.max_backlog,
+         .delivery = ToTenantPolicy(tenant.delivery, delivery),
          .paused = tenant.paused,
          .forwarded = tenant.segment.enabled,
          .write_key = tenant.segment.write_key,

@@ -81,6 +81,8 @@ std::string_view HoldName(HoldReason hold) {
       return "write key refused";
     case HoldReason::kEndpointWrong:
       return "endpoint wrong";
+    case HoldReason::kEventsRefused:
+      return "events refused";
   }
   return "unknown";
 }

@@ -104,6 +104,16 @@ void CheckTenant(const Config& config, const Tenant& tenant, const std::string& 
                   "does not look like a Segment write key (32 letters and digits); Segment "
                   "answers 200 to some wrong keys and drops the events");
   }
+  const TenantDelivery& own = tenant.delivery;
+  const Retry& retry = config.delivery.retry;
+  const common::Duration none{};
+  const common::Duration initial = own.retry_initial != none ? own.retry_initial : retry.initial;
+  const common::Duration longest = own.retry_max != none ? own.retry_max : retry.max;
+  if ((own.retry_initial != none || own.retry_max != none) && initial > longest) {
+    findings.Error(path + ".delivery.retry.max",
+                   fmt::format("{} is less than the first wait; allowed: {} or more",
+                               FormatDuration(longest), FormatDuration(initial)));
+  }
   const bool known = config.segment.endpoints.contains(segment.region);
   if (!known && !findings.IsBroken("segment.endpoints." + segment.region)) {
     findings.Error(
@@ -164,6 +174,13 @@ void CheckDelivery(const Delivery& delivery, Findings& findings) {
         "delivery.retry.max",
         fmt::format("{} is less than delivery.retry.initial; allowed: {} or more",
                     FormatDuration(delivery.retry.max), FormatDuration(delivery.retry.initial)));
+  }
+  if (delivery.endpoint.probe_initial > delivery.endpoint.probe_max) {
+    findings.Error(
+        "delivery.endpoint.probe_max",
+        fmt::format("{} is less than delivery.endpoint.probe_initial; allowed: {} or more",
+                    FormatDuration(delivery.endpoint.probe_max),
+                    FormatDuration(delivery.endpoint.probe_initial)));
   }
   if (delivery.connect_timeout > delivery.request_timeout) {
     findings.Error("delivery.request_timeout",

@@ -109,6 +109,16 @@ struct Retry {
   double jitter = 0;
 };
 
+/// Of an endpoint of Segment, all tenants together.
+struct EndpointLimits {
+  std::uint32_t requests_per_second = 0;  ///< 0: no limit.
+  std::uint32_t failing_tenants = 0;
+  common::Duration silence{};
+  common::Duration probe_initial{};
+  common::Duration probe_max{};
+  std::uint32_t recovery_requests_per_second = 0;
+};
+
 struct Delivery {
   common::Duration flush_interval{};
   std::uint64_t max_batch_bytes = 0;
@@ -124,6 +134,9 @@ struct Delivery {
   Retry retry;
   common::Duration max_retry_after{};
   common::Duration hold_probe_interval{};
+  std::uint32_t max_refused_in_a_row = 0;
+  common::Duration slow_request{};
+  EndpointLimits endpoint;
 };
 
 struct Shutdown {
@@ -157,6 +170,20 @@ struct TenantDedupe {
   std::uint32_t max_ids = 0;
 };
 
+/// What differs from `delivery`; 0 stands for that.
+struct TenantDelivery {
+  std::uint32_t weight = 1;
+  std::uint32_t events_per_second = 0;
+  std::uint32_t burst_events = 0;
+  std::uint32_t max_batch_events = 0;
+  common::Duration request_timeout{};
+  common::Duration retry_initial{};
+  common::Duration retry_max{};
+  common::Duration max_retry_after{};
+  common::Duration hold_probe_interval{};
+  std::uint32_t max_refused_in_a_row = 0;
+};
+
 struct Tenant {
   std::string id;
   std::vector<IngestKey> ingest_keys;
@@ -166,6 +193,7 @@ struct Tenant {
   TenantDedupe dedupe;
   common::Duration max_age{};  ///< 0: retention.max_age.
   TenantLimits limits;
+  TenantDelivery delivery;
   TenantSegment segment;
 };
 

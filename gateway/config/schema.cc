@@ -233,6 +233,43 @@ constexpr auto kConfigFields = std::to_array<Field>({
     {"delivery.hold_probe_interval", At<&Config::delivery, &Delivery::hold_probe_interval>,
      Duration("1s", "1d"), "1m",
      "How often a tenant whose key or endpoint is refused is tried again."},
+    {"delivery.max_refused_in_a_row", At<&Config::delivery, &Delivery::max_refused_in_a_row>,
+     Count("0", "100000"), "20",
+     "When Segment refuses more events of a tenant than this one after the other, and takes none, "
+     "it "
+     "is not the events: those behind them are kept, and one asks at each "
+     "`delivery.hold_probe_interval`. 0 makes each a dead letter."},
+    {"delivery.slow_request", At<&Config::delivery, &Delivery::slow_request>, Duration("0s", "5m"),
+     "3s",
+     "Tenants whose last request failed, or took longer than this, have three quarters of "
+     "`delivery.max_connections` together, so that the others do not wait for them. 0: only those "
+     "that failed."},
+    {"delivery.endpoint.requests_per_second",
+     At<&Config::delivery, &Delivery::endpoint, &EndpointLimits::requests_per_second>,
+     Count("0", "1000000"), "0",
+     "Requests to one endpoint, all tenants together; 0 is no limit. Segment asks those who send "
+     "for "
+     "many customers for 50 at most."},
+    {"delivery.endpoint.failing_tenants",
+     At<&Config::delivery, &Delivery::endpoint, &EndpointLimits::failing_tenants>,
+     Count("1", "1000"), "3",
+     "An endpoint is down when so many tenants have failed since it last answered one. Fewer wait "
+     "for their own retries, and keep nobody else waiting."},
+    {"delivery.endpoint.silence",
+     At<&Config::delivery, &Delivery::endpoint, &EndpointLimits::silence>, Duration("0s", "10m"),
+     "1s", "And when it has answered nobody for so long."},
+    {"delivery.endpoint.probe_initial",
+     At<&Config::delivery, &Delivery::endpoint, &EndpointLimits::probe_initial>,
+     Duration("10ms", "10m"), "1s",
+     "Wait before the first request that asks whether it is back; each further wait is twice as "
+     "long, with the jitter of `delivery.retry.jitter`."},
+    {"delivery.endpoint.probe_max",
+     At<&Config::delivery, &Delivery::endpoint, &EndpointLimits::probe_max>, Duration("10ms", "1h"),
+     "30s", "The longest of these waits."},
+    {"delivery.endpoint.recovery_requests_per_second",
+     At<&Config::delivery, &Delivery::endpoint, &EndpointLimits::recovery_requests_per_second>,
+     Count("1", "1000000"), "50",
+     "What it gets when it is back; each second of good answers adds as much, for 20 s."},
 
     {"shutdown.deadline", At<&Config::shutdown, &Shutdown::deadline>, Duration("0s", "1h"), "20s",
      "Time for requests and deliveries in hand after SIGTERM. Shorter than the grace period of the "
@@ -302,6 +339,27 @@ constexpr auto kTenantFields = std::to_array<Field>({
      "0 is `ingest.tenant_limits.max_backlog`."},
     {"retention.max_age", At<&Tenant::max_age>, Duration("0s", "10000d"), "0s",
      "0 is `retention.max_age`."},
+    {"delivery.weight", At<&Tenant::delivery, &TenantDelivery::weight>, Count("1", "100"), "1",
+     "The tenant's share where tenants wait for each other: one of weight 3 sends three batches in "
+     "its turn."},
+    {"delivery.events_per_second", At<&Tenant::delivery, &TenantDelivery::events_per_second>,
+     Count("0", "1000000"), "0", "0 is `delivery.tenant_events_per_second`."},
+    {"delivery.burst_events", At<&Tenant::delivery, &TenantDelivery::burst_events>,
+     Count("0", "10000000"), "0", "0 is `delivery.tenant_burst_events`."},
+    {"delivery.max_batch_events", At<&Tenant::delivery, &TenantDelivery::max_batch_events>,
+     Count("0", "2500"), "0", "0 is `delivery.max_batch_events`."},
+    {"delivery.request_timeout", At<&Tenant::delivery, &TenantDelivery::request_timeout>,
+     Duration("0s", "5m"), "0s", "0 is `delivery.request_timeout`."},
+    {"delivery.retry.initial", At<&Tenant::delivery, &TenantDelivery::retry_initial>,
+     Duration("0s", "5m"), "0s", "0 is `delivery.retry.initial`."},
+    {"delivery.retry.max", At<&Tenant::delivery, &TenantDelivery::retry_max>, Duration("0s", "1h"),
+     "0s", "0 is `delivery.retry.max`."},
+    {"delivery.max_retry_after", At<&Tenant::delivery, &TenantDelivery::max_retry_after>,
+     Duration("0s", "1h"), "0s", "0 is `delivery.max_retry_after`."},
+    {"delivery.hold_probe_interval", At<&Tenant::delivery, &TenantDelivery::hold_probe_interval>,
+     Duration("0s", "1d"), "0s", "0 is `delivery.hold_probe_interval`."},
+    {"delivery.max_refused_in_a_row", At<&Tenant::delivery, &TenantDelivery::max_refused_in_a_row>,
+     Count("0", "100000"), "0", "0 is `delivery.max_refused_in_a_row`."},
     {"segment.write_key", At<&Tenant::segment, &TenantSegment::write_key>, kKey, kUnset,
      "The write key of the tenant's source in Segment. Required unless `segment.enabled` is "
      "false."},

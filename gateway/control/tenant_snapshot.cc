@@ -109,6 +109,7 @@ common::Result<SnapshotPtr> BuildSnapshot(std::vector<TenantSpec> specs,
                        .rate = spec.rate,
                        .max_age = spec.max_age,
                        .max_backlog_bytes = spec.max_backlog_bytes,
+                       .delivery = std::move(spec.delivery),
                        .write_key = std::move(spec.write_key),
                        .region = std::move(spec.region),
                        .endpoint = std::move(spec.endpoint)});

@@ -26,6 +26,7 @@ struct TenantSpec {
   pipeline::IngestRate rate{};
   common::Duration max_age{};  ///< As in pipeline::Tenant.
   std::uint64_t max_backlog_bytes = 0;
+  std::shared_ptr<const pipeline::DeliveryPolicy> delivery{};  ///< As in pipeline::Tenant.
   bool paused = false;
   bool forwarded = true;  ///< The "Send to Segment" switch; false wins over `paused`.
   common::Secret write_key;

@@ -68,6 +68,7 @@ Outcome ClassifyResponse(const IncomingResponse& response, const ClassifyPolicy&
     case 404:
     case 501:
     case 505:
+    case 511:  // A proxy wants to be paid first: no answer of Segment without OAuth.
       return Hold{HoldReason::kEndpointWrong, status};
     case 408:
     case 410:
@@ -99,6 +100,26 @@ pipeline::Outcome Classify(const pipeline::TransportReply& reply, const Classify
     return ClassifyResponse(*response, policy, now);
   }
   return Retry{RetryCause::kTransport, std::nullopt};
+}
+
+schedule::EndpointSign SignOf(const pipeline::TransportReply& reply) {
+  using schedule::EndpointSign;
+  if (const auto* failure = std::get_if<pipeline::TransportFailure>(&reply)) {
+    return failure->error == pipeline::TransportError::kCancelled ? EndpointSign::kNone
+                                                                  : EndpointSign::kBad;
+  }
+  const int status = std::get<IncomingResponse>(reply).status;
+  switch (status) {
+    case 404:  // Not Segment's API: wrong for everybody.
+    case 408:
+    case 410:
+    case 460:
+      return EndpointSign::kBad;
+    default:
+      break;
+  }
+  const bool refuses_everybody = (status >= 300 && status < 400) || status >= 500;
+  return refuses_everybody ? EndpointSign::kBad : EndpointSign::kGood;
 }
 
 std::optional<common::Duration> ParseRetryAfter(std::string_view value, common::Duration max,

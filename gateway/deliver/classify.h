@@ -4,6 +4,7 @@
 #include "common/clock.h"
 #include "gateway/pipeline/outcome.h"
 #include "gateway/pipeline/transport.h"
+#include "gateway/schedule/endpoint_gate.h"
 
 namespace gateway::deliver {
 
@@ -16,6 +17,9 @@ struct ClassifyPolicy {
 /// its official clients (docs/life-of-an-event.md, step 5).
 pipeline::Outcome Classify(const pipeline::TransportReply& reply, const ClassifyPolicy& policy,
                            common::WallTime now);
+
+/// What the reply says of the endpoint, whoever asked. Pure.
+schedule::EndpointSign SignOf(const pipeline::TransportReply& reply);
 
 /// Retry-After (or X-RateLimit-Reset) as a wait: whole seconds or an HTTP date, at least
 /// 1 s, at most `max`; nullopt when absent, negative or garbage.

@@ -28,6 +28,8 @@ struct DeliveryMetrics {
   prometheus::Gauge& in_flight;
   prometheus::Gauge& held_write_key;
   prometheus::Gauge& held_endpoint;
+  prometheus::Gauge& held_events;
+  prometheus::Gauge& endpoints_down;
   prometheus::Gauge& unconfigured_tenants;
   prometheus::Gauge& switched_off_tenants;
   prometheus::Histogram& request_seconds;

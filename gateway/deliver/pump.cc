@@ -50,19 +50,20 @@ const char* HoldName(HoldReason reason) {
       return "write_key_refused";
     case HoldReason::kEndpointWrong:
       return "endpoint_wrong";
+    case HoldReason::kEventsRefused:
+      return "events_refused";
   }
   return "none";
 }
 
 /// When a lane whose retry state was stored is due. A stored wait that is longer than any that
-/// `options` allow was written by a clock that has been put back since: nothing is known of
+/// `policy` allows was written by a clock that has been put back since: nothing is known of
 /// what is left of it, so it is over.
-SteadyTime DueAfterRestart(const pipeline::RetryState& retry, const PumpOptions& options,
-                           const common::Clock& clock) {
-  const common::Duration longest =
-      retry.hold != HoldReason::kNone
-          ? options.hold_probe_interval
-          : std::max(options.backoff.max * 2, options.classify.max_retry_after);
+SteadyTime DueAfterRestart(const pipeline::RetryState& retry,
+                           const pipeline::DeliveryPolicy& policy, const common::Clock& clock) {
+  const common::Duration longest = retry.hold != HoldReason::kNone
+                                       ? policy.hold_probe_interval
+                                       : std::max(policy.backoff.max * 2, policy.max_retry_after);
   const common::Duration wait = retry.not_before - clock.Wall();
   return clock.Steady() +
          (wait > longest ? common::Duration{} : std::max(wait, common::Duration{}));
@@ -90,13 +91,9 @@ Pump::Pump(PumpOptions options, const common::Clock& clock, common::Random& rand
       tenants_(tenants),
       post_(std::move(post)),
       set_alarm_(std::move(set_alarm)),
-      policy_{.hold_probe_interval = options_.hold_probe_interval,
-              .backoff =
-                  [backoff = options_.backoff, &random](std::uint32_t attempt) {
-                    return schedule::BackoffDelay(backoff, attempt, random);
-                  }},
+      random_(random),
       metrics_(registry),
-      scheduler_(options_.scheduler),
+      scheduler_(options_.scheduler, random),
       expiry_({.default_max_age = options_.default_max_age,
                .retry_interval = options_.queue_retry_interval,
                .may_expire = options_.may_expire},
@@ -108,13 +105,19 @@ void Pump::Start(const std::vector<pipeline::LogState>& logs) {
   std::uint64_t switched_off = 0;
   for (const pipeline::LogState& state : logs) {
     Lane& lane = lanes_[state.log];
-    lane.progress.cursor = state.cursor;
-    lane.progress.retry = state.retry;
     const pipeline::Tenant* tenant = snapshot->FindByLog(state.log);
+    const pipeline::DeliveryPolicy& policy = PolicyOf(tenant);
+    lane.progress = settle::Resume(state.cursor, state.retry, policy.max_refused_in_a_row);
     lane.deliverable = tenant != nullptr && tenant->mode == pipeline::TenantMode::kEnabled;
-    scheduler_.AddLane(state.log, state.pending(), state.pending_bytes,
-                       DueAfterRestart(state.retry, options_, clock_), !lane.deliverable,
+    lane.endpoint = &EndpointOf(tenant);
+    scheduler_.AddLane(state.log, lane.endpoint->id, policy,
+                       {.events = state.pending(),
+                        .bytes = state.pending_bytes,
+                        .not_before = DueAfterRestart(state.retry, policy, clock_),
+                        .failed = state.retry.attempts > 0,
+                        .paused = !lane.deliverable},
                        clock_.Steady());
+    scheduler_.SetEventCap(state.log, lane.progress.event_cap);
     CountHeld({}, state.retry);
     // It does not expire while nobody looks.
     if (state.pending() > 0) expiry_.PlanBacklog(state.log);
@@ -135,6 +138,29 @@ void Pump::Start(const std::vector<pipeline::LogState>& logs) {
   metrics_.switched_off_tenants.Set(static_cast<double>(switched_off));
   metrics_.unconfigured_tenants.Set(static_cast<double>(unconfigured));
   Turn();
+}
+
+const pipeline::DeliveryPolicy& Pump::PolicyOf(const pipeline::Tenant* tenant) const {
+  return tenant != nullptr && tenant->delivery != nullptr ? *tenant->delivery : options_.delivery;
+}
+
+settle::Policy Pump::SettlePolicy(const pipeline::DeliveryPolicy& policy) const {
+  return {.hold_probe_interval = policy.hold_probe_interval,
+          .backoff =
+              [&policy, this](std::uint32_t attempt) {
+                return schedule::BackoffDelay(policy.backoff, attempt, random_);
+              },
+          .max_refused_in_a_row = policy.max_refused_in_a_row};
+}
+
+const Pump::Endpoint& Pump::EndpointOf(const pipeline::Tenant* tenant) {
+  const pipeline::Endpoint* endpoint = tenant == nullptr ? nullptr : tenant->endpoint.get();
+  const Origin origin = endpoint == nullptr ? Origin{} : Origin::Of(*endpoint);
+  const auto [known, is_new] = endpoints_.try_emplace(origin);
+  if (is_new) {
+    known->second = {.id = scheduler_.AddEndpoint(clock_.Steady()), .name = origin.host};
+  }
+  return known->second;
 }
 
 void Pump::OnCommitted(const std::vector<pipeline::Committed>& commits) {
@@ -160,7 +186,7 @@ void Pump::Turn() {
 }
 
 void Pump::Rearm(SteadyTime now) {
-  std::optional<SteadyTime> wake = scheduler_.NextWake();
+  std::optional<SteadyTime> wake = scheduler_.NextWake(now);
   if (!refused_.empty()) wake = std::min(wake.value_or(refused_retry_), refused_retry_);
   if (const auto look = expiry_.NextWake()) wake = std::min(wake.value_or(*look), *look);
   if (!wake) return;
@@ -195,22 +221,17 @@ void Pump::OnRead(LogId log, common::Result<pipeline::ReadBatch> result) {
   if (!result) {
     common::log::Error("queue_read_failed", "cannot read a tenant's events; trying again",
                        {{"log", log}, {"error", result.error().message}});
-    scheduler_.OnBatchRead(log, 0);
-    scheduler_.OnBatchDone(log, 0, 0, retry_at, clock_.Steady());
-    return Turn();
+    scheduler_.OnBatchRead(log, 0, 0);
+    return EndUnsent(log, lane, retry_at);
   }
   lane.batch = std::move(*result);
-  scheduler_.OnBatchRead(log, lane.batch.events);
+  scheduler_.OnBatchRead(log, lane.batch.events, lane.batch.bytes);
   if (!lane.batch.damaged.empty()) {
     settle::Verdict verdict = settle::SkipDamaged(lane.progress, log, lane.batch);
     lane.batch = {};
-    return Apply(log, lane, std::move(verdict));
+    return Apply(log, lane, std::move(verdict), schedule::EndpointSign::kNone, false);
   }
-  if (lane.batch.events == 0 || stopping_) {
-    lane.batch = {};
-    scheduler_.OnBatchDone(log, 0, 0, retry_at, clock_.Steady());
-    return Turn();
-  }
+  if (lane.batch.events == 0 || stopping_) return EndUnsent(log, lane, retry_at);
   Send(log, lane);
 }
 
@@ -218,16 +239,14 @@ void Pump::Send(LogId log, Lane& lane) {
   const auto snapshot = tenants_.Current();
   const pipeline::Tenant* tenant = snapshot->FindByLog(log);
   if (tenant == nullptr || tenant->mode != pipeline::TenantMode::kEnabled) {
-    lane.batch = {};
     lane.deliverable = false;
-    scheduler_.OnBatchDone(log, 0, 0, clock_.Steady(), clock_.Steady());
     UpdatePause(log, lane);
-    return Turn();
+    return EndUnsent(log, lane, clock_.Steady());
   }
   lane.sent_at = clock_.Steady();
   metrics_.batch_events.Observe(lane.batch.events);
   transport_.Send(BuildRequest(*tenant, lane.batch, lane.progress.retry.attempts,
-                               options_.request_timeout, clock_.Wall()),
+                               PolicyOf(tenant).request_timeout, clock_.Wall()),
                   [this, log](pipeline::TransportReply reply) { OnReply(log, std::move(reply)); });
 }
 
@@ -241,8 +260,11 @@ void Pump::OnReply(LogId log, pipeline::TransportReply reply) {
       response != nullptr && tenant != nullptr) {
     Redact(response->body, tenant->write_key);
   }
-  const pipeline::Outcome outcome = Classify(reply, options_.classify, now);
-  settle::Verdict verdict = settle::Decide(lane.progress, log, lane.batch, outcome, policy_, now);
+  const pipeline::DeliveryPolicy& policy = PolicyOf(tenant);
+  const pipeline::Outcome outcome =
+      Classify(reply, {.max_retry_after = policy.max_retry_after}, now);
+  settle::Verdict verdict =
+      settle::Decide(lane.progress, log, lane.batch, outcome, SettlePolicy(policy), now);
   const bool was_held = lane.progress.retry.hold != HoldReason::kNone;
   Report(tenant == nullptr ? "" : tenant->id, was_held, reply, outcome, verdict);
   if (verdict.delivered > 0) {
@@ -251,18 +273,52 @@ void Pump::OnReply(LogId log, pipeline::TransportReply reply) {
     }
   }
   lane.batch = {};
-  Apply(log, lane, std::move(verdict));
+  const schedule::EndpointSign sign = SignOf(reply);
+  // Throttled, or refused for what it sends, a tenant still gets quick answers.
+  const bool failed = sign == schedule::EndpointSign::kBad;
+  Apply(log, lane, std::move(verdict), sign, failed);
 }
 
-void Pump::Apply(LogId log, Lane& lane, settle::Verdict verdict) {
+void Pump::EndUnsent(LogId log, Lane& lane, SteadyTime not_before) {
+  lane.batch = {};
+  EndBatch(log, lane, {.not_before = not_before});
+  Turn();
+}
+
+void Pump::EndBatch(LogId log, const Lane& lane, const schedule::BatchEnd& end) {
+  using State = schedule::EndpointGate::State;
+  const Endpoint& endpoint = *lane.endpoint;
+  const State before = scheduler_.StateOf(endpoint.id);
+  scheduler_.OnBatchDone(log, end, clock_.Steady());
+  const State after = scheduler_.StateOf(endpoint.id);
+  if (before == after) return;
+  if (after == State::kDown) {
+    metrics_.endpoints_down.Increment();
+    common::log::Error("endpoint_down",
+                       "an endpoint answers no tenant; one request at a time asks whether it is "
+                       "back, and nothing is lost",
+                       {{"endpoint", endpoint.name}});
+  } else if (before == State::kDown) {
+    metrics_.endpoints_down.Decrement();
+    common::log::Info("endpoint_back", "the endpoint answers again; requests increase step by step",
+                      {{"endpoint", endpoint.name}});
+  }
+}
+
+void Pump::Apply(LogId log, Lane& lane, settle::Verdict verdict, schedule::EndpointSign sign,
+                 bool failed) {
   CountHeld(lane.progress.retry, verdict.progress.retry);
   lane.progress = verdict.progress;
   metrics_.delivered.Increment(verdict.delivered);
   metrics_.dead.Increment(verdict.buried);
   scheduler_.SetEventCap(log, verdict.progress.event_cap);
   const SteadyTime now = clock_.Steady();
-  scheduler_.OnBatchDone(log, verdict.delivered + verdict.buried, verdict.bytes, now + verdict.wait,
-                         now);
+  EndBatch(log, lane,
+           {.events = std::uint64_t{verdict.delivered} + verdict.buried,
+            .bytes = verdict.bytes,
+            .not_before = now + verdict.wait,
+            .sign = sign,
+            .failed = failed});
   Settle(log, lane, std::move(verdict.settlement));
   Turn();
 }
@@ -331,6 +387,8 @@ void Pump::CountHeld(const pipeline::RetryState& before, const pipeline::RetrySt
         return metrics_.held_write_key.Increment(n);
       case HoldReason::kEndpointWrong:
         return metrics_.held_endpoint.Increment(n);
+      case HoldReason::kEventsRefused:
+        return metrics_.held_events.Increment(n);
     }
   };
   if (before.hold == after.hold) return;
@@ -373,12 +431,12 @@ void Pump::Report(const std::string& tenant, bool was_held, const pipeline::Tran
                             {"attempts", attempts},
                             {"wait_seconds", verdict.wait}});
     }
-  } else if (const auto* hold = std::get_if<pipeline::Hold>(&outcome)) {
+  } else if (verdict.progress.retry.hold != HoldReason::kNone) {
     if (speak) {
       common::log::Error("tenant_held",
                          "the tenant's events are kept and not sent until this is mended",
                          {{"tenant", tenant},
-                          {"reason", HoldName(hold->reason)},
+                          {"reason", HoldName(verdict.progress.retry.hold)},
                           {"status", status},
                           {"probe_seconds", verdict.wait}});
     }

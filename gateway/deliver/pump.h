@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "common/clock.h"
 #include "common/random.h"
 #include "gateway/deliver/classify.h"
+#include "gateway/deliver/connection_pool.h"
 #include "gateway/deliver/delivery_metrics.h"
 #include "gateway/deliver/expiry.h"
 #include "gateway/pipeline/event_queue.h"
@@ -27,10 +29,7 @@ namespace gateway::deliver {
 
 struct PumpOptions {
   schedule::SchedulerOptions scheduler;
-  schedule::BackoffPolicy backoff;
-  ClassifyPolicy classify;
-  common::Duration request_timeout{};
-  common::Duration hold_probe_interval{};
+  pipeline::DeliveryPolicy delivery;  ///< Of tenants that have none of their own.
   /// As in ExpiryOptions.
   common::Duration default_max_age{};
   std::function<bool()> may_expire{};
@@ -71,7 +70,13 @@ class Pump {
   std::uint64_t pending_events() const { return scheduler_.pending_events(); }
 
  private:
+  struct Endpoint {
+    schedule::EndpointId id = 0;
+    std::string name;  ///< For the log.
+  };
+
   struct Lane {
+    const Endpoint* endpoint = nullptr;
     settle::Progress progress;
     pipeline::ReadBatch batch;  ///< In flight.
     common::SteadyTime sent_at;
@@ -83,11 +88,19 @@ class Pump {
     bool look_when_settled = false;  ///< For events that waited too long.
   };
 
+  const pipeline::DeliveryPolicy& PolicyOf(const pipeline::Tenant* tenant) const;
+  settle::Policy SettlePolicy(const pipeline::DeliveryPolicy& policy) const;
+  /// The scheduler's number for a tenant's endpoint; all that have no tenant share one.
+  const Endpoint& EndpointOf(const pipeline::Tenant* tenant);
+  void EndBatch(pipeline::LogId log, const Lane& lane, const schedule::BatchEnd& end);
+  /// Nothing was sent: its events wait until `not_before`.
+  void EndUnsent(pipeline::LogId log, Lane& lane, common::SteadyTime not_before);
   void StartBatch(const schedule::Dispatch& dispatch);
   void OnRead(pipeline::LogId log, common::Result<pipeline::ReadBatch> result);
   void Send(pipeline::LogId log, Lane& lane);
   void OnReply(pipeline::LogId log, pipeline::TransportReply reply);
-  void Apply(pipeline::LogId log, Lane& lane, settle::Verdict verdict);
+  void Apply(pipeline::LogId log, Lane& lane, settle::Verdict verdict, schedule::EndpointSign sign,
+             bool failed);
   void Settle(pipeline::LogId log, Lane& lane, pipeline::Settlement settlement);
   void SubmitSettlement(pipeline::LogId log, Lane& lane);
   void OnSettled(pipeline::LogId log, const common::Status& status);
@@ -116,11 +129,12 @@ class Pump {
   const pipeline::TenantView& tenants_;
   const Post post_;
   const SetAlarm set_alarm_;
-  const settle::Policy policy_;
+  common::Random& random_;
   DeliveryMetrics metrics_;
   schedule::Scheduler scheduler_;
   Expiry expiry_;
   std::unordered_map<pipeline::LogId, Lane> lanes_;
+  std::map<Origin, Endpoint> endpoints_;
   std::size_t settling_ = 0;
   std::vector<pipeline::LogId> refused_;  ///< Lanes with settle_refused.
   common::SteadyTime refused_retry_;      ///< When they are tried again.

@@ -45,8 +45,8 @@ void Pump::Look(LogId log, const Lane& lane, bool whole_batch) {
   queue_.Read(
       {.log = log,
        .from = lane.progress.cursor,
-       .max_events = whole_batch ? options_.scheduler.max_batch_events : 1,
-       .max_bytes = options_.scheduler.max_batch_bytes},
+       .max_events = whole_batch ? options_.delivery.max_batch_events : 1,
+       .max_bytes = options_.delivery.max_batch_bytes},
       [this, log, whole_batch](common::Result<pipeline::ReadBatch> result) {
         auto shared = std::make_shared<common::Result<pipeline::ReadBatch>>(std::move(result));
         post_([this, log, whole_batch, shared] { OnLook(log, whole_batch, std::move(*shared)); });

@@ -33,6 +33,7 @@ enum class HoldReason : std::uint8_t {
   kNone = 0,
   kWriteKeyRefused = 1,  ///< 401, 403, or a 400 that names the write key.
   kEndpointWrong = 2,    ///< 404, 3xx, 501, 505: the URL is not Segment's API.
+  kEventsRefused = 3,    ///< Many events in a row were refused one by one: it is not the events.
 };
 
 /// A destination's retry state; stored beside its cursor so that a restart neither

@@ -11,6 +11,7 @@
 #include "common/clock.h"
 #include "common/secret.h"
 #include "gateway/pipeline/dedupe.h"
+#include "gateway/pipeline/delivery_policy.h"
 #include "gateway/pipeline/event.h"
 #include "gateway/pipeline/transport.h"
 
@@ -60,6 +61,8 @@ struct Tenant {
   /// Events that wait longer become dead letters; 0: none does.
   common::Duration max_age{};
   std::uint64_t max_backlog_bytes = 0;  ///< Waiting events beyond which new ones get 429; 0: any.
+  /// Where it differs from that of everybody else; else none.
+  std::shared_ptr<const DeliveryPolicy> delivery{};
   common::Secret write_key{};
   std::string region{};                        ///< A name of segment.endpoints.
   std::shared_ptr<const Endpoint> endpoint{};  ///< What `region` stands for.

@@ -35,6 +35,8 @@ pipeline::HoldReason ToHoldReason(std::uint32_t stored) {
       return pipeline::HoldReason::kWriteKeyRefused;
     default:
       return pipeline::HoldReason::kEndpointWrong;
+    case 3:
+      return pipeline::HoldReason::kEventsRefused;
   }
 }
 

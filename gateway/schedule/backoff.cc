@@ -6,7 +6,7 @@
 
 namespace gateway::schedule {
 
-common::Duration BackoffDelay(const BackoffPolicy& policy, std::uint32_t attempt,
+common::Duration BackoffDelay(const pipeline::BackoffPolicy& policy, std::uint32_t attempt,
                               common::Random& random) {
   const double cap = static_cast<double>(policy.max.count());
   const double grown = static_cast<double>(policy.initial.count()) *

@@ -8,19 +8,50 @@ namespace gateway::schedule {
 using common::SteadyTime;
 using pipeline::LogId;
 
-void Scheduler::AddLane(LogId log, std::uint64_t events, std::uint64_t bytes, SteadyTime not_before,
-                        bool paused, SteadyTime now) {
-  const common::TokenBucket rate(options_.events_per_second, options_.burst_events, now);
-  Lane& lane = lanes_.try_emplace(log, rate).first->second;
-  lane.events = events;
-  lane.bytes = bytes;
+namespace {
+
+/// What a request costs besides its bytes: else a tenant of tiny batches would have hundreds of
+/// them in a turn.
+constexpr std::uint64_t kRequestBytes = 32 * 1024;
+/// A turn of weight 1. A small batch is worth one, a large one several: so nobody waits for many
+/// large ones in a row.
+constexpr std::uint64_t kTurnBytes = 64 * 1024;
+/// After so many batches of sound lanes a suspect has its turn.
+constexpr std::uint32_t kSoundInARow = 7;
+
+std::uint64_t CostOf(std::uint64_t batch_bytes) { return batch_bytes + kRequestBytes; }
+
+}  // namespace
+
+std::uint32_t Scheduler::Lane::BatchLimit() const {
+  return event_cap == 0 ? policy.max_batch_events : std::min(event_cap, policy.max_batch_events);
+}
+
+std::uint64_t Scheduler::Lane::NextCost() const {
+  return CostOf(std::min(bytes, policy.max_batch_bytes));
+}
+
+Scheduler::Scheduler(const SchedulerOptions& options, common::Random& random)
+    : options_(options), random_(random) {}
+
+EndpointId Scheduler::AddEndpoint(SteadyTime now) {
+  endpoints_.emplace_back(EndpointGate(options_.endpoint, random_, now));
+  return endpoints_.size() - 1;
+}
+
+void Scheduler::AddLane(LogId log, EndpointId endpoint, const pipeline::DeliveryPolicy& policy,
+                        const Backlog& backlog, SteadyTime now) {
+  Lane& lane = lanes_.try_emplace(log, log, endpoint, policy, now).first->second;
+  lane.events = backlog.events;
+  lane.bytes = backlog.bytes;
   // A backlog has waited for its company long enough.
-  lane.oldest = now - options_.flush_interval;
-  lane.not_before = not_before;
-  lane.paused = paused;
-  pending_events_ += events;
-  paused_lanes_ += paused ? 1 : 0;
-  Replace(log, lane, now);
+  lane.oldest = now - policy.flush_interval;
+  lane.not_before = backlog.not_before;
+  lane.suspect = backlog.failed;
+  lane.paused = backlog.paused;
+  pending_events_ += lane.events;
+  paused_lanes_ += lane.paused ? 1 : 0;
+  Replace(lane, now);
 }
 
 void Scheduler::OnCommitted(LogId log, std::uint64_t events, std::uint64_t bytes, SteadyTime now) {
@@ -36,15 +67,16 @@ void Scheduler::OnCommitted(LogId log, std::uint64_t events, std::uint64_t bytes
     return;
   }
   // A ready lane is already as early as it can be.
-  if (lane.place != Place::kReady) Replace(log, lane, now);
+  if (lane.place != Place::kReady) Replace(lane, now);
 }
 
 void Scheduler::SetPaused(LogId log, bool paused, SteadyTime now) {
   const auto it = lanes_.find(log);
   if (it == lanes_.end() || it->second.paused == paused) return;
-  it->second.paused = paused;
+  Lane& lane = it->second;
+  lane.paused = paused;
   paused_lanes_ = paused ? paused_lanes_ + 1 : paused_lanes_ - 1;
-  if (!it->second.away()) Replace(log, it->second, now);
+  if (!lane.away()) Replace(lane, now);
 }
 
 void Scheduler::SetEventCap(LogId log, std::uint32_t max_events) {
@@ -52,18 +84,63 @@ void Scheduler::SetEventCap(LogId log, std::uint32_t max_events) {
   if (it != lanes_.end()) it->second.event_cap = max_events;
 }
 
+bool Scheduler::MayStartSuspects() const {
+  return suspects_in_flight_ < std::max(options_.max_in_flight - options_.max_in_flight / 4, 1U);
+}
+
 std::optional<Dispatch> Scheduler::Next(SteadyTime now) {
   PromoteDue(now);
-  if (ready_.empty() || in_flight_ >= options_.max_in_flight) return std::nullopt;
-  const LogId log = ready_.front();
-  ready_.pop_front();
-  Lane& lane = lanes_.at(log);
-  const std::uint32_t limit = std::min(BatchLimit(lane), lane.rate.Available(now));
+  if (in_flight_ >= options_.max_in_flight) return std::nullopt;
+  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+    const EndpointId id = (turn_ + i) % endpoints_.size();
+    if (auto dispatch = NextOf(endpoints_[id], now)) {
+      turn_ = id + 1;
+      return dispatch;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Dispatch> Scheduler::NextOf(Endpoint& endpoint, SteadyTime now) {
+  const bool suspects = !endpoint.suspects.empty() && MayStartSuspects();
+  const bool their_turn = suspects && endpoint.sound_in_a_row >= kSoundInARow;
+  if (!endpoint.sound.empty() && !their_turn && endpoint.gate.IsOpen(true, now)) {
+    ++endpoint.sound_in_a_row;
+    return Start(endpoint, PickFrom(endpoint.sound), now);
+  }
+  if (suspects && endpoint.gate.IsOpen(false, now)) {
+    endpoint.sound_in_a_row = 0;
+    return Start(endpoint, PickFrom(endpoint.suspects), now);
+  }
+  if (their_turn && !endpoint.sound.empty() && endpoint.gate.IsOpen(true, now)) {
+    return Start(endpoint, PickFrom(endpoint.sound), now);
+  }
+  return std::nullopt;
+}
+
+Scheduler::Lane& Scheduler::PickFrom(LaneList& ready) {
+  while (true) {
+    Lane& lane = *ready.front();
+    if (lane.credit < lane.NextCost()) lane.credit += kTurnBytes * lane.policy.weight;
+    if (lane.credit >= lane.NextCost()) return lane;
+    ready.splice(ready.end(), ready, ready.begin());
+  }
+}
+
+Dispatch Scheduler::Start(Endpoint& endpoint, Lane& lane, SteadyTime now) {
+  Unplace(lane);
+  const std::uint32_t limit = std::min(lane.BatchLimit(), lane.rate.Available(now));
   lane.taken = limit;
   lane.rate.Take(limit);
+  lane.charged = lane.NextCost();
+  lane.credit -= lane.charged;
+  lane.started = now;
+  lane.ticket = endpoint.gate.OnStart(now);
+  lane.counted_as_suspect = lane.suspect;
+  suspects_in_flight_ += lane.suspect ? 1 : 0;
   TakeOff(lane, Place::kInFlight);
   ++in_flight_;
-  return Dispatch{log, limit, options_.max_batch_bytes};
+  return Dispatch{lane.log, limit, lane.policy.max_batch_bytes};
 }
 
 void Scheduler::TakeOff(Lane& lane, Place place) {
@@ -75,7 +152,7 @@ void Scheduler::TakeOff(Lane& lane, Place place) {
 bool Scheduler::Claim(LogId log) {
   Lane& lane = lanes_.at(log);
   if (lane.away()) return false;
-  Unplace(log, lane);
+  Unplace(lane);
   TakeOff(lane, Place::kClaimed);
   ++claimed_;
   return true;
@@ -83,25 +160,33 @@ bool Scheduler::Claim(LogId log) {
 
 void Scheduler::Release(LogId log, std::uint64_t events, std::uint64_t bytes, SteadyTime now) {
   --claimed_;
-  Land(log, lanes_.at(log), events, bytes, now);
+  Land(lanes_.at(log), events, bytes, now);
 }
 
-void Scheduler::OnBatchRead(LogId log, std::uint32_t events) {
+void Scheduler::OnBatchRead(LogId log, std::uint32_t events, std::uint64_t bytes) {
   Lane& lane = lanes_.at(log);
   if (events < lane.taken) lane.rate.GiveBack(lane.taken - events);
   lane.taken = std::min(lane.taken, events);
+  lane.credit += lane.charged;
+  lane.charged = std::min(events == 0 ? 0 : CostOf(bytes), lane.credit);
+  lane.credit -= lane.charged;
 }
 
-void Scheduler::OnBatchDone(LogId log, std::uint64_t events, std::uint64_t bytes,
-                            SteadyTime not_before, SteadyTime now) {
+void Scheduler::OnBatchDone(LogId log, const BatchEnd& end, SteadyTime now) {
   Lane& lane = lanes_.at(log);
   --in_flight_;
-  lane.not_before = not_before;
-  Land(log, lane, events, bytes, now);
+  suspects_in_flight_ -= lane.counted_as_suspect ? 1 : 0;
+  endpoints_[lane.endpoint].gate.OnEnd(log, lane.ticket, end.sign, now);
+  if (end.sign != EndpointSign::kNone || end.failed) {
+    const bool slow =
+        options_.slow > common::Duration::zero() && now - lane.started > options_.slow;
+    lane.suspect = end.failed || slow;
+  }
+  lane.not_before = end.not_before;
+  Land(lane, end.events, end.bytes, now);
 }
 
-void Scheduler::Land(LogId log, Lane& lane, std::uint64_t events, std::uint64_t bytes,
-                     SteadyTime now) {
+void Scheduler::Land(Lane& lane, std::uint64_t events, std::uint64_t bytes, SteadyTime now) {
   events = std::min(events, lane.events);
   lane.events -= events;
   lane.bytes -= std::min(bytes, lane.bytes);
@@ -113,13 +198,24 @@ void Scheduler::Land(LogId log, Lane& lane, std::uint64_t events, std::uint64_t 
   // own time for company.
   if (events >= lane.offered) lane.oldest = lane.arrived_in_flight.value_or(now);
   lane.place = Place::kIdle;
-  Replace(log, lane, now);
+  Replace(lane, now);
 }
 
-std::optional<SteadyTime> Scheduler::NextWake() const {
+std::optional<SteadyTime> Scheduler::NextWake(SteadyTime now) {
   // A ready lane waits for a free place in flight, which OnBatchDone tells of.
-  if (waiting_.empty() || in_flight_ >= options_.max_in_flight) return std::nullopt;
-  return waiting_.begin()->first;
+  if (in_flight_ >= options_.max_in_flight) return std::nullopt;
+  std::optional<SteadyTime> wake;
+  const auto consider = [&](std::optional<SteadyTime> time) {
+    if (time) wake = std::min(wake.value_or(*time), *time);
+  };
+  if (!waiting_.empty()) consider(waiting_.begin()->first);
+  for (Endpoint& endpoint : endpoints_) {
+    if (!endpoint.sound.empty()) consider(endpoint.gate.NextOpening(true, now));
+    if (!endpoint.suspects.empty() && MayStartSuspects()) {
+      consider(endpoint.gate.NextOpening(false, now));
+    }
+  }
+  return wake;
 }
 
 std::uint64_t Scheduler::pending_events(LogId log) const {
@@ -127,29 +223,36 @@ std::uint64_t Scheduler::pending_events(LogId log) const {
   return it == lanes_.end() ? 0 : it->second.events;
 }
 
-void Scheduler::Replace(LogId log, Lane& lane, SteadyTime now) {
-  Unplace(log, lane);
+void Scheduler::Replace(Lane& lane, SteadyTime now) {
+  Unplace(lane);
+  // Who has nothing to send saves nothing up.
+  if (lane.events == 0) lane.credit = 0;
   if (lane.events == 0 || lane.paused) return;
   lane.due = DueTime(lane, now);
-  if (lane.due <= now) {
-    lane.place = Place::kReady;
-    ready_.push_back(log);
-  } else {
+  if (lane.due > now) {
     lane.place = Place::kWaiting;
-    waiting_.emplace(lane.due, log);
+    waiting_.emplace(lane.due, lane.log);
+    return;
   }
+  lane.place = Place::kReady;
+  LaneList& ready = endpoints_[lane.endpoint].ListOf(lane);
+  // Its turn goes on while something is left of it.
+  ready.splice(lane.credit >= lane.NextCost() ? ready.begin() : ready.end(), lane.node);
 }
 
-void Scheduler::Unplace(LogId log, Lane& lane) {
-  if (lane.place == Place::kWaiting) waiting_.erase({lane.due, log});
-  if (lane.place == Place::kReady) std::erase(ready_, log);
+void Scheduler::Unplace(Lane& lane) {
+  if (lane.place == Place::kWaiting) waiting_.erase({lane.due, lane.log});
+  if (lane.place == Place::kReady) {
+    LaneList& ready = endpoints_[lane.endpoint].ListOf(lane);
+    lane.node.splice(lane.node.begin(), ready, lane.self);
+  }
   lane.place = Place::kIdle;
 }
 
 SteadyTime Scheduler::DueTime(Lane& lane, SteadyTime now) {
-  const std::uint32_t limit = BatchLimit(lane);
-  const bool full = lane.events >= limit || lane.bytes >= options_.max_batch_bytes;
-  SteadyTime due = full ? now : lane.oldest + options_.flush_interval;
+  const std::uint32_t limit = lane.BatchLimit();
+  const bool full = lane.events >= limit || lane.bytes >= lane.policy.max_batch_bytes;
+  SteadyTime due = full ? now : lane.oldest + lane.policy.flush_interval;
   due = std::max(due, lane.not_before);
   if (!lane.rate.unlimited()) {
     // Wait for a whole batch's worth of tokens: many small batches cost Segment and us more.
@@ -160,18 +263,12 @@ SteadyTime Scheduler::DueTime(Lane& lane, SteadyTime now) {
   return due;
 }
 
-std::uint32_t Scheduler::BatchLimit(const Lane& lane) const {
-  return lane.event_cap == 0 ? options_.max_batch_events
-                             : std::min(lane.event_cap, options_.max_batch_events);
-}
-
 void Scheduler::PromoteDue(SteadyTime now) {
   while (!waiting_.empty() && waiting_.begin()->first <= now) {
-    const LogId log = waiting_.begin()->second;
+    Lane& lane = lanes_.at(waiting_.begin()->second);
     waiting_.erase(waiting_.begin());
-    Lane& lane = lanes_.at(log);
     lane.place = Place::kIdle;
-    Replace(log, lane, now);
+    Replace(lane, now);
   }
 }
 

@@ -63,6 +63,7 @@ class Decider {
   void operator()(const pipeline::Delivered&) {
     verdict_.delivered = batch_.events;
     Progress& progress = verdict_.progress;
+    progress.refused_in_a_row = 0;
     Advance(verdict_, batch_, batch_.events);
     // The good half went through: the refused event is in the rest, which is tried whole.
     NarrowTo(progress, progress.suspect_end, batch_.events);
@@ -75,7 +76,7 @@ class Decider {
   }
 
   void operator()(const pipeline::Split& split) {
-    if (batch_.events == 1) return Bury(split);
+    if (batch_.events == 1) return RefuseOne(split);
     CountFailure(verdict_.progress, now_);
     verdict_.progress.retry.hold = pipeline::HoldReason::kNone;
     const Seq end = batch_.slices.back().end();
@@ -84,13 +85,28 @@ class Decider {
     Wait({});
   }
 
-  void operator()(const pipeline::Hold& hold) {
+  void operator()(const pipeline::Hold& hold) { HoldBack(hold.reason); }
+
+ private:
+  void HoldBack(pipeline::HoldReason reason) {
     CountFailure(verdict_.progress, now_);
-    verdict_.progress.retry.hold = hold.reason;
+    verdict_.progress.retry.hold = reason;
     Wait(policy_.hold_probe_interval);
   }
 
- private:
+  /// One bad event is buried. When one after the other is refused it is not the events: they are
+  /// kept, and one of them asks now and then.
+  void RefuseOne(const pipeline::Split& split) {
+    Progress& progress = verdict_.progress;
+    const std::uint32_t limit = policy_.max_refused_in_a_row;
+    if (limit == 0 || progress.refused_in_a_row < limit) {
+      ++progress.refused_in_a_row;
+      return Bury(split);
+    }
+    NarrowTo(progress, std::max(batch_.slices.back().end(), progress.suspect_end), 1);
+    HoldBack(pipeline::HoldReason::kEventsRefused);
+  }
+
   void Wait(common::Duration wait) {
     verdict_.wait = wait;
     verdict_.progress.retry.not_before =
@@ -136,6 +152,19 @@ Verdict Finish(Verdict verdict) {
 }
 
 }  // namespace
+
+Progress Resume(const pipeline::Cursor& cursor, const pipeline::RetryState& retry,
+                std::uint32_t max_refused_in_a_row) {
+  Progress progress;
+  progress.cursor = cursor;
+  progress.retry = retry;
+  if (retry.hold == pipeline::HoldReason::kEventsRefused) {
+    progress.refused_in_a_row = max_refused_in_a_row;
+    progress.suspect_end = cursor.next() + 1;
+    progress.event_cap = 1;
+  }
+  return progress;
+}
 
 Verdict Decide(const Progress& progress, pipeline::LogId log, const ReadBatch& batch,
                const pipeline::Outcome& outcome, const Policy& policy, common::WallTime now) {

@@ -19,12 +19,16 @@ struct Progress {
   /// are capped at `event_cap` until the cursor has passed it.
   pipeline::Seq suspect_end = 0;
   std::uint32_t event_cap = 0;  ///< 0: none.
+  /// Events buried since Segment took one.
+  std::uint32_t refused_in_a_row = 0;
 };
 
 struct Policy {
   common::Duration hold_probe_interval{};  ///< Between probes of a held tenant.
   /// The wait after failure number n (1 for the first); see schedule/backoff.h.
   std::function<common::Duration(std::uint32_t)> backoff;
+  /// See pipeline::DeliveryPolicy.
+  std::uint32_t max_refused_in_a_row = 0;
 };
 
 /// What follows from an outcome.
@@ -36,6 +40,10 @@ struct Verdict {
   std::uint64_t bytes = 0;          ///< Of both.
   common::Duration wait{};          ///< Until the tenant's next batch may go.
 };
+
+/// Where a tenant's delivery stood, from what the store has of it.
+Progress Resume(const pipeline::Cursor& cursor, const pipeline::RetryState& retry,
+                std::uint32_t max_refused_in_a_row);
 
 /// The one place that decides what an answer does to a tenant's log: move the cursor, wait,
 /// halve, bury or hold. `batch` is what was sent, and not empty. Pure.

@@ -59,7 +59,8 @@ def test_a_backlog_from_before_the_start_expires_for_a_paused_tenant(new_gateway
 
 def test_dead_letters_beyond_their_size_are_counted_as_they_go(new_gateway, sandbox):
     sandbox.set_faults({"status": 400})
-    gateway = new_gateway(retention={"tenant_max_dead_letters": "2KiB"}).start()
+    gateway = new_gateway(retention={"tenant_max_dead_letters": "2KiB"},
+                          delivery={"max_refused_in_a_row": 0}).start()
     send(gateway, *(f"m{n}" for n in range(40)))
     gateway.wait_drained()
     metrics = gateway.metrics()

@@ -21,10 +21,10 @@ config::Config Load(const char* text) {
 TEST(ComponentOptions, TheDefaultsKeepSegmentsLimits) {
   const config::Config config = config::Defaults();
   const auto pump = ToPumpOptions(config);
-  EXPECT_LE(pump.scheduler.max_batch_bytes, 475'000U);
-  EXPECT_LE(pump.scheduler.max_batch_events, 2'500U);
-  EXPECT_EQ(pump.scheduler.events_per_second, 1'000U);
-  EXPECT_EQ(pump.classify.max_retry_after, 300s);
+  EXPECT_LE(pump.delivery.max_batch_bytes, 475'000U);
+  EXPECT_LE(pump.delivery.max_batch_events, 2'500U);
+  EXPECT_EQ(pump.delivery.events_per_second, 1'000U);
+  EXPECT_EQ(pump.delivery.max_retry_after, 300s);
   const auto ingest = ToIngestOptions(config.ingest);
   EXPECT_EQ(ingest.limits.max_event_bytes, 32'768U);
   EXPECT_EQ(ingest.limits.max_batch_bytes, 524'288U);
@@ -36,7 +36,30 @@ TEST(ComponentOptions, ABurstNeverLiesBelowABatch) {
   config::Config config = config::Defaults();
   config.delivery.max_batch_events = 2'000;
   config.delivery.tenant_burst_events = 10;
-  EXPECT_EQ(ToPumpOptions(config).scheduler.burst_events, 2'000U);
+  EXPECT_EQ(ToPumpOptions(config).delivery.burst_events, 2'000U);
+}
+
+TEST(ComponentOptions, ATenantsOwnDeliveryIsWhatTheOthersHaveButForWhatItSays) {
+  const config::Config config = Load(R"(
+delivery: { request_timeout: 9s, retry: { max: 1m } }
+tenants:
+  - { id: a, segment: { write_key: wa } }
+  - id: b
+    delivery: { weight: 3, events_per_second: 5000, max_batch_events: 2500, retry: { max: 2m } }
+    segment: { write_key: wb }
+)");
+  const auto specs = ToTenantSpecs(config);
+  ASSERT_EQ(specs.size(), 2U);
+  EXPECT_EQ(specs[0].delivery, nullptr);
+  ASSERT_NE(specs[1].delivery, nullptr);
+  const pipeline::DeliveryPolicy& own = *specs[1].delivery;
+  EXPECT_EQ(own.weight, 3U);
+  EXPECT_EQ(own.events_per_second, 5'000U);
+  EXPECT_EQ(own.max_batch_events, 2'500U);
+  EXPECT_EQ(own.burst_events, 2'500U);
+  EXPECT_EQ(own.backoff.max, 2min);
+  EXPECT_EQ(own.request_timeout, 9s);
+  EXPECT_EQ(own.max_refused_in_a_row, config.delivery.max_refused_in_a_row);
 }
 
 TEST(ComponentOptions, TenantsGetTheirRegionsEndpoint) {

@@ -97,7 +97,7 @@ TEST(LoadErrorsTest, OneWrongValue) {
       {"tenants: { acme: {} }", "1:10: tenants: is a mapping; allowed: a list of mappings"},
       {"tenants: [ acme ]",
        "1:12: tenants[0]: is a single value; allowed: a mapping with id, ingest_keys, paused, "
-       "strict, message_ids, dedupe, limits, retention, segment"},
+       "strict, message_ids, dedupe, limits, retention, delivery, segment"},
       {"ingest: { trusted_proxies: [ 10.0.0.0/33 ] }",
        "1:30: ingest.trusted_proxies[0]: '10.0.0.0/33' is not an address or network; allowed: a "
        "list of addresses or networks, [10.0.0.0/8, 192.0.2.1]"},
@@ -144,7 +144,7 @@ TEST(LoadErrorsTest, Keys) {
       {"log: { \"le\\nvel\": info }", "1:8: log.le?vel: unknown key, did you mean 'level'?"},
       {"tenants: [ { id: a, segment: { enabled: false }, name: A } ]",
        "1:50: tenants[0].name: unknown key; allowed: id, ingest_keys, paused, strict, "
-       "message_ids, dedupe, limits, retention, segment"},
+       "message_ids, dedupe, limits, retention, delivery, segment"},
       {"tenants: [ { id: a, segment: { enabled: false }, ingest_keys: [ { name: n } ] } ]",
        "1:65: tenants[0].ingest_keys[0].key: is missing; allowed: 1 to 256 visible ASCII "
        "characters "
@@ -164,6 +164,13 @@ TEST(LoadErrorsTest, BetweenValues) {
       {"delivery: { tenant_burst_events: 999 }",
        "1:34: delivery.tenant_burst_events: 999 is less than delivery.max_batch_events, so no "
        "full batch could ever go; allowed: 1000 or more"},
+      {"delivery: { endpoint: { probe_initial: 2m } }",
+       "1:13: delivery.endpoint.probe_max: 30s is less than delivery.endpoint.probe_initial; "
+       "allowed: 2m "
+       "or more"},
+      {"tenants: [ { id: a, segment: { enabled: false }, delivery: { retry: { max: 100ms } } } ]",
+       "1:76: tenants[0].delivery.retry.max: 100ms is less than the first wait; allowed: 500ms or "
+       "more"},
       {"delivery: { retry: { initial: 2s, max: 1s } }",
        "1:40: delivery.retry.max: 1s is less than delivery.retry.initial; allowed: 2s or more"},
       {"delivery: { request_timeout: 4s }",

@@ -17,6 +17,9 @@ using namespace std::chrono_literals;
 using pipeline::HoldReason;
 using pipeline::IncomingResponse;
 using pipeline::RetryCause;
+using pipeline::TransportError;
+using pipeline::TransportFailure;
+using schedule::EndpointSign;
 
 constexpr ClassifyPolicy kPolicy{.max_retry_after = 300s};
 constexpr common::WallTime kNow = tests::FakeClock::kStart;
@@ -44,24 +47,40 @@ std::string Name(const pipeline::Outcome& outcome) {
   return std::visit(Namer(), outcome);
 }
 
-TEST(Classify, EveryStatusHasItsOutcome) {
-  const std::pair<int, const char*> cases[] = {
-      {200, "delivered"},       {201, "delivered"},     {204, "delivered"},
-      {301, "hold endpoint"},   {302, "hold endpoint"}, {307, "hold endpoint"},
-      {308, "hold endpoint"},   {400, "split"},         {401, "hold write_key"},
-      {403, "hold write_key"},  {404, "hold endpoint"}, {405, "split"},
-      {406, "split"},           {408, "retry server"},  {410, "retry server"},
-      {413, "split"},           {415, "split"},         {422, "split"},
-      {429, "retry throttled"}, {460, "retry server"},  {500, "retry server"},
-      {501, "hold endpoint"},   {502, "retry server"},  {503, "retry server"},
-      {504, "retry server"},    {505, "hold endpoint"}, {511, "retry server"},
-      {529, "retry server"},    {599, "retry server"},
+TEST(Classify, EveryStatusHasItsOutcomeAndItsSign) {
+  struct Case {
+    int status;
+    const char* outcome;
+    bool good;  ///< The endpoint does its work.
   };
-  for (const auto& [status, name] : cases) {
+  const Case cases[] = {
+      {200, "delivered", true},       {201, "delivered", true},      {204, "delivered", true},
+      {301, "hold endpoint", false},  {302, "hold endpoint", false}, {307, "hold endpoint", false},
+      {308, "hold endpoint", false},  {400, "split", true},          {401, "hold write_key", true},
+      {403, "hold write_key", true},  {404, "hold endpoint", false}, {405, "split", true},
+      {406, "split", true},           {408, "retry server", false},  {410, "retry server", false},
+      {413, "split", true},           {415, "split", true},          {422, "split", true},
+      {429, "retry throttled", true}, {460, "retry server", false},  {500, "retry server", false},
+      {501, "hold endpoint", false},  {502, "retry server", false},  {503, "retry server", false},
+      {504, "retry server", false},   {505, "hold endpoint", false}, {511, "hold endpoint", false},
+      {529, "retry server", false},   {599, "retry server", false},
+  };
+  for (const Case& expected : cases) {
     IncomingResponse response;
-    response.status = status;
-    EXPECT_EQ(Name(Classify(response, kPolicy, kNow)), name) << status;
+    response.status = expected.status;
+    EXPECT_EQ(Name(Classify(response, kPolicy, kNow)), expected.outcome) << expected.status;
+    EXPECT_EQ(SignOf(response), expected.good ? EndpointSign::kGood : EndpointSign::kBad)
+        << expected.status;
   }
+}
+
+TEST(Classify, NoAnswerSaysSomethingOfTheEndpointUnlessItWasCalledBack) {
+  for (const auto error :
+       {TransportError::kResolve, TransportError::kConnect, TransportError::kTls,
+        TransportError::kTimeout, TransportError::kClosed, TransportError::kProtocol}) {
+    EXPECT_EQ(SignOf(TransportFailure{error, ""}), EndpointSign::kBad);
+  }
+  EXPECT_EQ(SignOf(TransportFailure{TransportError::kCancelled, ""}), EndpointSign::kNone);
 }
 
 TEST(Classify, A400ThatNamesTheWriteKeyHoldsTheTenant) {

@@ -25,16 +25,19 @@ using namespace std::chrono_literals;
 using pipeline::LogId;
 
 inline PumpOptions TestOptions() {
-  return {.scheduler = {.flush_interval = 1s,
-                        .max_batch_events = 100,
-                        .max_batch_bytes = 10'000,
-                        .max_in_flight = 8,
-                        .events_per_second = 0,
-                        .burst_events = 0},
-          .backoff = {.initial = 500ms, .multiplier = 2, .max = 300s, .jitter = 0},
-          .classify = {.max_retry_after = 300s},
-          .request_timeout = 15s,
-          .hold_probe_interval = 60s,
+  return {.scheduler = {.max_in_flight = 8,
+                        .slow = 0s,
+                        .endpoint = {.failing_tenants = 3,
+                                     .silence = 1s,
+                                     .probe = {.initial = 1s, .multiplier = 2, .max = 30s},
+                                     .recovery_requests_per_second = 50}},
+          .delivery = {.flush_interval = 1s,
+                       .max_batch_events = 100,
+                       .max_batch_bytes = 10'000,
+                       .request_timeout = 15s,
+                       .backoff = {.initial = 500ms, .multiplier = 2, .max = 300s, .jitter = 0},
+                       .max_retry_after = 300s,
+                       .hold_probe_interval = 60s},
           .queue_retry_interval = 1s};
 }
 

@@ -105,6 +105,82 @@ TEST_F(PumpTest, ARefusedKeyHoldsTheTenantUntilAProbeSucceeds) {
   EXPECT_EQ(queue_.State(log).pending(), 0U);
 }
 
+TEST_F(PumpTest, AnEndpointThatIsDownGetsOneRequestAtATimeUntilItIsBack) {
+  std::vector<LogId> logs;
+  for (int i = 0; i < 20; ++i) {
+    logs.push_back(AddTenant(fmt::format("t{}", i), pipeline::TenantMode::kEnabled));
+  }
+  Start();
+  for (const LogId log : logs) Append(log, 3);
+  Pass(1s);
+  ASSERT_EQ(transport_.in_flight.size(), 8U);
+  int failed = 0;
+  for (; !transport_.in_flight.empty(); ++failed) AnswerStatus(503);
+  EXPECT_EQ(Metric("endpoints_down"), 1);
+  EXPECT_EQ(failed, 10) << "two more had started before the third failed";
+  int probes = 0;
+  for (int second = 0; second < 300; ++second) {
+    Pass(1s);
+    ASSERT_LE(transport_.in_flight.size(), 1U);
+    if (transport_.in_flight.empty()) continue;
+    ++probes;
+    AnswerStatus(503);
+  }
+  EXPECT_GE(probes, 10) << "who has not failed asks soon";
+  EXPECT_LE(probes, 10 + 300 / 30 + 5);
+  while (transport_.in_flight.empty()) Pass(1s);
+  AnswerStatus(200);
+  EXPECT_EQ(Metric("endpoints_down"), 0);
+  for (int i = 0; i < 10'000; ++i) {
+    while (!transport_.in_flight.empty()) AnswerStatus(200);
+    Pass(100ms);
+  }
+  for (const LogId log : logs) EXPECT_EQ(queue_.State(log).pending(), 0U);
+}
+
+TEST_F(PumpTest, ATenantWhoseEventsAreAllRefusedIsHeldAndNotEmptied) {
+  options_.delivery.max_refused_in_a_row = 5;
+  const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
+  Start();
+  Append(log, 50);
+  Pass(1s);
+  int sent = 0;
+  while (!transport_.in_flight.empty() && ++sent < 100) AnswerStatus(400);
+  EXPECT_EQ(queue_.State(log).dead, 5U);
+  EXPECT_EQ(Metric("tenants_held", "events_refused"), 1);
+  for (int i = 0; i < 10; ++i) {
+    Pass(60s);
+    ASSERT_EQ(transport_.in_flight.size(), 1U);
+    EXPECT_EQ(Ids(AnswerStatus(400)), std::vector<std::string>{"m5"});
+  }
+  Start();
+  Pass(60s);
+  EXPECT_EQ(Ids(AnswerStatus(400)), std::vector<std::string>{"m5"}) << "also after a restart";
+  EXPECT_EQ(queue_.State(log).dead, 5U);
+  Pass(60s);
+  while (!transport_.in_flight.empty()) AnswerStatus(200);
+  EXPECT_EQ(queue_.State(log).delivered(), 45U);
+  EXPECT_EQ(queue_.State(log).retry.hold, pipeline::HoldReason::kNone);
+}
+
+TEST_F(PumpTest, ATenantsOwnPolicyIsUsed) {
+  AddTenant("usual", pipeline::TenantMode::kEnabled);
+  const LogId log = AddTenant("own", pipeline::TenantMode::kEnabled);
+  pipeline::DeliveryPolicy own = options_.delivery;
+  own.max_batch_events = 2;
+  own.backoff.initial = 7s;
+  own.request_timeout = 3s;
+  specs_.back().delivery = std::make_shared<const pipeline::DeliveryPolicy>(own);
+  Start();
+  Append(log, 2);
+  ASSERT_EQ(transport_.in_flight.size(), 1U) << "a full batch goes at once";
+  EXPECT_EQ(AnswerStatus(500).timeout, 3s);
+  Pass(6'999ms);
+  EXPECT_TRUE(transport_.in_flight.empty());
+  Pass(1ms);
+  EXPECT_EQ(transport_.in_flight.size(), 1U);
+}
+
 TEST_F(PumpTest, OnePoisonEventGoesToTheDeadLettersAndTheRestGetsThrough) {
   const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
   Start();
@@ -129,7 +205,7 @@ TEST_F(PumpTest, OnePoisonEventGoesToTheDeadLettersAndTheRestGetsThrough) {
 }
 
 TEST_F(PumpTest, AnEventThatGrewPastSegmentsLimitIsSentAlone) {
-  options_.scheduler.max_batch_bytes = 500'000;
+  options_.delivery.max_batch_bytes = 500'000;
   const LogId log = AddTenant("acme", pipeline::TenantMode::kEnabled);
   Start();
   const auto sized = [](const std::string& id, std::size_t bytes) {
@@ -228,8 +304,8 @@ TEST_F(PumpTest, AStoredWaitOfAClockThatWasPutBackIsOver) {
     ASSERT_TRUE(queue_.AppendTexts(settlement.log, {R"({"messageId":"a"})"}, clock_.Wall()));
     queue_.Settle(settlement, [](const common::Status&) {});
   };
-  const common::Duration backoff = options_.backoff.max * 2;
-  const common::Duration probe = options_.hold_probe_interval;
+  const common::Duration backoff = options_.delivery.backoff.max * 2;
+  const common::Duration probe = options_.delivery.hold_probe_interval;
   add("backoff-until-tomorrow", HoldReason::kNone, 24h);
   add("longer-than-any-backoff", HoldReason::kNone, backoff + 1ms);
   add("longer-than-any-hold", HoldReason::kWriteKeyRefused, probe + 1ms);
@@ -297,7 +373,7 @@ TEST_F(PumpTest, BatchesRespectTheByteLimitEnvelopeIncluded) {
   std::size_t events = 0;
   while (!transport_.in_flight.empty()) {
     const auto request = AnswerStatus(200);
-    EXPECT_LE(request.body.size(), options_.scheduler.max_batch_bytes);
+    EXPECT_LE(request.body.size(), options_.delivery.max_batch_bytes);
     events += Ids(request).size();
   }
   EXPECT_EQ(events, 60U);

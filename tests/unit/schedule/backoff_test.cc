@@ -10,7 +10,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr BackoffPolicy kNoJitter{.initial = 500ms, .multiplier = 2, .max = 300s, .jitter = 0};
+constexpr pipeline::BackoffPolicy kNoJitter{
+    .initial = 500ms, .multiplier = 2, .max = 300s, .jitter = 0};
 
 TEST(Backoff, DoublesUpToTheCap) {
   common::FastRandom random(1);
@@ -24,7 +25,7 @@ TEST(Backoff, DoublesUpToTheCap) {
 }
 
 TEST(Backoff, JitterStaysInItsBandAndUsesIt) {
-  BackoffPolicy policy = kNoJitter;
+  pipeline::BackoffPolicy policy = kNoJitter;
   policy.jitter = 0.2;
   common::FastRandom random(7);
   common::Duration low = common::Duration::max();

@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <vector>
 
+#include "common/random.h"
 #include "tests/support/fake_clock.h"
 
 namespace gateway::schedule {
@@ -14,25 +16,61 @@ namespace {
 using namespace std::chrono_literals;
 using common::SteadyTime;
 
-SchedulerOptions Defaults() {
-  return {.flush_interval = 1s,
-          .max_batch_events = 100,
-          .max_batch_bytes = 10'000,
-          .max_in_flight = 4,
-          .events_per_second = 0,
-          .burst_events = 0};
-}
+struct Rules {
+  SchedulerOptions scheduler{.max_in_flight = 4,
+                             .slow = 3s,
+                             .endpoint = {.failing_tenants = 3,
+                                          .silence = 1s,
+                                          .probe = {.initial = 1s, .multiplier = 2, .max = 30s},
+                                          .recovery_requests_per_second = 50}};
+  pipeline::DeliveryPolicy lane{
+      .flush_interval = 1s, .max_batch_events = 100, .max_batch_bytes = 10'000};
+};
+
+/// A scheduler with one endpoint, where lanes are alike.
+class Subject : public Scheduler {
+ public:
+  explicit Subject(const Rules& rules = {})
+      : Scheduler(rules.scheduler, Random()), policy_(rules.lane) {
+    AddEndpoint(SteadyTime());
+  }
+
+  using Scheduler::AddLane;
+  using Scheduler::OnBatchDone;
+  void AddLane(pipeline::LogId log, std::uint64_t events, std::uint64_t bytes,
+               SteadyTime not_before, bool paused, SteadyTime now) {
+    AddLane(log, 0, policy_,
+            {.events = events, .bytes = bytes, .not_before = not_before, .paused = paused}, now);
+  }
+  void OnBatchDone(pipeline::LogId log, std::uint64_t events, std::uint64_t bytes,
+                   SteadyTime not_before, SteadyTime now) {
+    OnBatchDone(
+        log,
+        {.events = events, .bytes = bytes, .not_before = not_before, .sign = EndpointSign::kGood},
+        now);
+  }
+  void Fail(pipeline::LogId log, SteadyTime not_before, SteadyTime now) {
+    OnBatchDone(log, {.not_before = not_before, .sign = EndpointSign::kBad, .failed = true}, now);
+  }
+
+ private:
+  static common::Random& Random() {
+    static common::FastRandom random(1);
+    return random;
+  }
+  const pipeline::DeliveryPolicy policy_;
+};
 
 const SteadyTime kStart{std::chrono::hours{1}};
 
 TEST(Scheduler, WaitsTheFlushIntervalForCompany) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 0, 0, {}, false, kStart);
-  EXPECT_FALSE(scheduler.NextWake());
+  EXPECT_FALSE(scheduler.NextWake(kStart));
   scheduler.OnCommitted(1, 3, 300, kStart);
   EXPECT_FALSE(scheduler.Next(kStart));
   EXPECT_FALSE(scheduler.Next(kStart + 999ms));
-  EXPECT_EQ(scheduler.NextWake(), kStart + 1s);
+  EXPECT_EQ(scheduler.NextWake(kStart), kStart + 1s);
   const auto dispatch = scheduler.Next(kStart + 1s);
   ASSERT_TRUE(dispatch);
   EXPECT_EQ(dispatch->log, 1U);
@@ -41,16 +79,16 @@ TEST(Scheduler, WaitsTheFlushIntervalForCompany) {
 }
 
 TEST(Scheduler, LaterEventsDoNotMoveTheDueTimeOfTheFirst) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 0, 0, {}, false, kStart);
   scheduler.OnCommitted(1, 1, 100, kStart);
   scheduler.OnCommitted(1, 1, 100, kStart + 900ms);
-  EXPECT_EQ(scheduler.NextWake(), kStart + 1s);
+  EXPECT_EQ(scheduler.NextWake(kStart), kStart + 1s);
 }
 
 TEST(Scheduler, AFullBatchGoesAtOnce) {
   for (const bool by_bytes : {false, true}) {
-    Scheduler scheduler(Defaults());
+    Subject scheduler;
     scheduler.AddLane(1, 0, 0, {}, false, kStart);
     scheduler.OnCommitted(1, by_bytes ? 2 : 100, by_bytes ? 10'000 : 200, kStart);
     EXPECT_TRUE(scheduler.Next(kStart)) << "by_bytes " << by_bytes;
@@ -58,7 +96,7 @@ TEST(Scheduler, AFullBatchGoesAtOnce) {
 }
 
 TEST(Scheduler, OneBatchInFlightATenant) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 0, 0, {}, false, kStart);
   scheduler.OnCommitted(1, 500, 5'000, kStart);
   ASSERT_TRUE(scheduler.Next(kStart));
@@ -70,7 +108,7 @@ TEST(Scheduler, OneBatchInFlightATenant) {
 }
 
 TEST(Scheduler, TheInFlightLimitHoldsOverAllTenants) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   for (pipeline::LogId log = 1; log <= 6; ++log) {
     scheduler.AddLane(log, 100, 1'000, {}, false, kStart);
   }
@@ -84,7 +122,7 @@ TEST(Scheduler, TheInFlightLimitHoldsOverAllTenants) {
 }
 
 TEST(Scheduler, ReadyTenantsTakeTurns) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 10'000, 100'000, {}, false, kStart);
   scheduler.AddLane(2, 100, 1'000, {}, false, kStart);
   std::vector<pipeline::LogId> order;
@@ -98,17 +136,17 @@ TEST(Scheduler, ReadyTenantsTakeTurns) {
 }
 
 TEST(Scheduler, ABacklogIsDueAtOnceButNotBeforeItsRetryTime) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 5, 50, {}, false, kStart);
   scheduler.AddLane(2, 5, 50, kStart + 7s, false, kStart);
   EXPECT_EQ(scheduler.Next(kStart)->log, 1U);
   EXPECT_FALSE(scheduler.Next(kStart + 6'999ms));
-  EXPECT_EQ(scheduler.NextWake(), kStart + 7s);
+  EXPECT_EQ(scheduler.NextWake(kStart), kStart + 7s);
   EXPECT_EQ(scheduler.Next(kStart + 7s)->log, 2U);
 }
 
 TEST(Scheduler, AFailedBatchWaitsAndItsEventsStay) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 10, 100, {}, false, kStart);
   ASSERT_TRUE(scheduler.Next(kStart));
   scheduler.OnBatchDone(1, 0, 0, kStart + 5s, kStart + 1s);
@@ -118,16 +156,16 @@ TEST(Scheduler, AFailedBatchWaitsAndItsEventsStay) {
 }
 
 TEST(Scheduler, EventsThatCameDuringABatchGetTheirOwnLinger) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 10, 100, {}, false, kStart);
   ASSERT_TRUE(scheduler.Next(kStart));
   scheduler.OnCommitted(1, 2, 20, kStart + 200ms);
   scheduler.OnBatchDone(1, 10, 100, kStart, kStart + 500ms);
-  EXPECT_EQ(scheduler.NextWake(), kStart + 1'200ms);
+  EXPECT_EQ(scheduler.NextWake(kStart), kStart + 1'200ms);
 }
 
 TEST(Scheduler, TheRestOfABatchThatWasCutGoesAtOnce) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 10, 9'000, {}, false, kStart);
   ASSERT_TRUE(scheduler.Next(kStart));
   // The byte limit let only 4 of the 10 go.
@@ -136,7 +174,7 @@ TEST(Scheduler, TheRestOfABatchThatWasCutGoesAtOnce) {
 }
 
 TEST(Scheduler, AnEstimateThatWasTooHighEndsWithItsBacklog) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 10, 1'000'000, {}, false, kStart);
   ASSERT_TRUE(scheduler.Next(kStart));
   scheduler.OnBatchDone(1, 10, 2'000, kStart, kStart);
@@ -145,7 +183,7 @@ TEST(Scheduler, AnEstimateThatWasTooHighEndsWithItsBacklog) {
 }
 
 TEST(Scheduler, APausedTenantKeepsItsEventsUntilResumed) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 10, 100, {}, true, kStart);
   scheduler.OnCommitted(1, 1'000, 10'000, kStart);
   EXPECT_FALSE(scheduler.Next(kStart + 1h));
@@ -156,7 +194,7 @@ TEST(Scheduler, APausedTenantKeepsItsEventsUntilResumed) {
 }
 
 TEST(Scheduler, PausingTakesALaneOutOfTheReadyQueue) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 100, 1'000, {}, false, kStart);
   scheduler.AddLane(2, 100, 1'000, {}, false, kStart);
   scheduler.SetPaused(1, true, kStart);
@@ -165,7 +203,7 @@ TEST(Scheduler, PausingTakesALaneOutOfTheReadyQueue) {
 }
 
 TEST(Scheduler, TheEventCapLimitsTheNextBatches) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 80, 800, {}, false, kStart);
   scheduler.SetEventCap(1, 7);
   EXPECT_EQ(scheduler.Next(kStart)->max_events, 7U);
@@ -175,23 +213,23 @@ TEST(Scheduler, TheEventCapLimitsTheNextBatches) {
 }
 
 TEST(Scheduler, EventsOfAnUnknownLogAreIgnored) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.OnCommitted(9, 5, 50, kStart);
   EXPECT_EQ(scheduler.pending_events(), 0U);
   EXPECT_FALSE(scheduler.Next(kStart + 1h));
 }
 
 TEST(Scheduler, TheRateHoldsOverEverySecond) {
-  SchedulerOptions options = Defaults();
-  options.events_per_second = 50;
-  options.burst_events = 50;
-  options.flush_interval = 0s;
-  Scheduler scheduler(options);
+  Rules options;
+  options.lane.events_per_second = 50;
+  options.lane.burst_events = 50;
+  options.lane.flush_interval = 0s;
+  Subject scheduler(options);
   scheduler.AddLane(1, 100'000, 1'000'000, {}, false, kStart);
   std::vector<std::pair<SteadyTime, std::uint32_t>> sent;
   for (SteadyTime now = kStart; now < kStart + 20s; now += 10ms) {
     while (const auto dispatch = scheduler.Next(now)) {
-      scheduler.OnBatchRead(1, dispatch->max_events);
+      scheduler.OnBatchRead(1, dispatch->max_events, 10);
       scheduler.OnBatchDone(1, dispatch->max_events, 10, now, now);
       sent.emplace_back(now, dispatch->max_events);
     }
@@ -210,29 +248,29 @@ TEST(Scheduler, TheRateHoldsOverEverySecond) {
 }
 
 TEST(Scheduler, TokensThatABatchDidNotNeedComeBack) {
-  SchedulerOptions options = Defaults();
-  options.events_per_second = 10;
-  options.burst_events = 100;
-  Scheduler scheduler(options);
+  Rules options;
+  options.lane.events_per_second = 10;
+  options.lane.burst_events = 100;
+  Subject scheduler(options);
   scheduler.AddLane(1, 100, 1'000, {}, false, kStart);
   EXPECT_EQ(scheduler.Next(kStart)->max_events, 100U);
-  scheduler.OnBatchRead(1, 20);
+  scheduler.OnBatchRead(1, 20, 200);
   scheduler.OnBatchDone(1, 20, 200, kStart, kStart);
   EXPECT_EQ(scheduler.Next(kStart)->max_events, 80U);
 }
 
 TEST(Scheduler, NoWakeWhileTheInFlightLimitBlocks) {
-  SchedulerOptions options = Defaults();
-  options.max_in_flight = 1;
-  Scheduler scheduler(options);
+  Rules options;
+  options.scheduler.max_in_flight = 1;
+  Subject scheduler(options);
   scheduler.AddLane(1, 100, 1'000, {}, false, kStart);
   scheduler.AddLane(2, 1, 10, kStart + 1s, false, kStart);
   ASSERT_TRUE(scheduler.Next(kStart));
-  EXPECT_FALSE(scheduler.NextWake()) << "OnBatchDone will tell";
+  EXPECT_FALSE(scheduler.NextWake(kStart)) << "OnBatchDone will tell";
 }
 
 TEST(Scheduler, AClaimedLaneIsOutOfTurnUntilItIsReleased) {
-  Scheduler scheduler(Defaults());
+  Subject scheduler;
   scheduler.AddLane(1, 200, 200, kStart + 5s, false, kStart);
   scheduler.AddLane(2, 10, 100, {}, true, kStart);
   ASSERT_TRUE(scheduler.Claim(1));
@@ -250,9 +288,9 @@ TEST(Scheduler, AClaimedLaneIsOutOfTurnUntilItIsReleased) {
 }
 
 TEST(Scheduler, AClaimTakesNoPlaceInFlight) {
-  SchedulerOptions options = Defaults();
-  options.max_in_flight = 1;
-  Scheduler scheduler(options);
+  Rules options;
+  options.scheduler.max_in_flight = 1;
+  Subject scheduler(options);
   scheduler.AddLane(1, 200, 200, {}, true, kStart);
   scheduler.AddLane(2, 100, 100, {}, false, kStart);
   ASSERT_TRUE(scheduler.Claim(1));
@@ -264,6 +302,120 @@ TEST(Scheduler, AClaimTakesNoPlaceInFlight) {
   EXPECT_EQ(scheduler.in_flight(), 1U);
   scheduler.OnBatchDone(2, 100, 100, {}, kStart);
   EXPECT_EQ(scheduler.Next(kStart)->log, 1U);
+}
+
+/// How often each lane's batch goes when `turns` of them go one at a time.
+std::vector<int> Shares(Subject& scheduler, int turns, const std::vector<std::uint64_t>& bytes) {
+  std::vector<int> batches(bytes.size());
+  for (int i = 0; i < turns; ++i) {
+    const auto dispatch = scheduler.Next(kStart);
+    if (!dispatch) break;
+    ++batches[dispatch->log];
+    scheduler.OnBatchRead(dispatch->log, 100, bytes[dispatch->log]);
+    scheduler.OnBatchDone(dispatch->log, 100, bytes[dispatch->log], kStart, kStart);
+  }
+  return batches;
+}
+
+TEST(Scheduler, AWeightIsAShareOfTheTurns) {
+  Rules rules;
+  rules.scheduler.max_in_flight = 1;
+  rules.lane.max_batch_bytes = 475'000;
+  Subject scheduler(rules);
+  for (pipeline::LogId log = 0; log < 3; ++log) {
+    pipeline::DeliveryPolicy policy = rules.lane;
+    policy.weight = log == 2 ? 3 : 1;
+    scheduler.AddLane(log, 0, policy, {.events = 1'000'000, .bytes = 4'750'000'000}, kStart);
+  }
+  const std::vector<int> batches = Shares(scheduler, 500, {475'000, 475'000, 475'000});
+  EXPECT_NEAR(batches[0], 100, 2);
+  EXPECT_NEAR(batches[1], 100, 2);
+  EXPECT_NEAR(batches[2], 300, 2);
+}
+
+TEST(Scheduler, SmallBatchesGoMoreOftenAndNotForEver) {
+  Rules rules;
+  rules.scheduler.max_in_flight = 1;
+  rules.lane.max_batch_bytes = 475'000;
+  Subject scheduler(rules);
+  scheduler.AddLane(0, 0, rules.lane, {.events = 1'000'000, .bytes = 4'750'000'000}, kStart);
+  scheduler.AddLane(1, 0, rules.lane, {.events = 1'000'000, .bytes = 100'000'000}, kStart);
+  const std::vector<int> batches = Shares(scheduler, 300, {475'000, 10'000});
+  EXPECT_GT(batches[1], 2 * batches[0]) << "their bytes are few";
+  EXPECT_GT(batches[0], 10) << "but a request costs something, too";
+}
+
+TEST(Scheduler, WhoHangsLeavesRoomForTheOthers) {
+  Rules rules;
+  rules.scheduler.max_in_flight = 8;
+  Subject scheduler(rules);
+  for (pipeline::LogId log = 0; log < 20; ++log) {
+    scheduler.AddLane(log, 0, rules.lane, {.events = 100, .bytes = 1'000, .failed = log < 18},
+                      kStart);
+  }
+  std::vector<pipeline::LogId> started;
+  while (const auto dispatch = scheduler.Next(kStart)) started.push_back(dispatch->log);
+  EXPECT_EQ(started.size(), 8U);
+  EXPECT_EQ(std::ranges::count_if(started, [](auto log) { return log < 18; }), 6);
+  for (const pipeline::LogId log : {18U, 19U}) scheduler.OnBatchDone(log, 100, 1'000, {}, kStart);
+  EXPECT_FALSE(scheduler.Next(kStart)) << "the last quarter is for those that did not fail";
+  scheduler.OnCommitted(18, 100, 1'000, kStart);
+  EXPECT_EQ(scheduler.Next(kStart)->log, 18U);
+}
+
+TEST(Scheduler, SlowTenantsCountAsThoseThatFail) {
+  Rules rules;
+  Subject scheduler(rules);
+  for (pipeline::LogId log = 0; log < 4; ++log) {
+    scheduler.AddLane(log, 1'000, 10'000, {}, false, kStart);
+    ASSERT_TRUE(scheduler.Next(kStart));
+  }
+  const SteadyTime late = kStart + 4s;
+  for (pipeline::LogId log = 0; log < 4; ++log) scheduler.OnBatchDone(log, 100, 1'000, late, late);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(scheduler.Next(late));
+  EXPECT_FALSE(scheduler.Next(late));
+  scheduler.OnBatchDone(0, 100, 1'000, late, late + 1ms);
+  EXPECT_EQ(scheduler.Next(late + 1ms)->log, 0U) << "it was quick";
+  EXPECT_TRUE(scheduler.Next(late + 1ms));
+}
+
+TEST(Scheduler, SuspectsHaveTheirTurnBesideABusyNeighbour) {
+  Rules rules;
+  rules.scheduler.max_in_flight = 1;
+  Subject scheduler(rules);
+  scheduler.AddLane(0, 0, rules.lane, {.events = 100'000, .bytes = 1'000'000}, kStart);
+  scheduler.AddLane(1, 0, rules.lane, {.events = 100, .bytes = 1'000, .failed = true}, kStart);
+  const std::vector<int> batches = Shares(scheduler, 20, {1'000, 1'000});
+  EXPECT_EQ(batches[1], 1);
+}
+
+TEST(Scheduler, AnEndpointThatIsDownStopsItsOwnTenantsOnly) {
+  Rules rules;
+  rules.scheduler.max_in_flight = 100;
+  Subject scheduler(rules);
+  const EndpointId other = scheduler.AddEndpoint(kStart);
+  for (pipeline::LogId log = 0; log < 50; ++log) {
+    scheduler.AddLane(log, 100, 1'000, {}, false, kStart);
+  }
+  scheduler.AddLane(50, other, rules.lane, {.events = 1'000, .bytes = 1'000}, kStart);
+  const SteadyTime now = kStart + 1s;
+  for (pipeline::LogId log = 0; log < 3; ++log) {
+    ASSERT_EQ(scheduler.Next(now)->log, log == 1 ? 50 : log == 0 ? 0 : 1) << "endpoints take turns";
+  }
+  scheduler.Fail(0, now, now);
+  scheduler.Fail(1, now, now);
+  ASSERT_EQ(scheduler.Next(now)->log, 2U);
+  scheduler.Fail(2, now, now);
+  EXPECT_EQ(scheduler.StateOf(0), EndpointGate::State::kDown);
+  EXPECT_FALSE(scheduler.Next(now)) << "47 others wait";
+  scheduler.OnBatchDone(50, 100, 1'000, {}, now);
+  EXPECT_EQ(scheduler.Next(now)->log, 50U);
+  EXPECT_EQ(scheduler.NextWake(now), now + 1s);
+  EXPECT_EQ(scheduler.Next(now + 1s)->log, 3U) << "one that has not failed asks";
+  EXPECT_FALSE(scheduler.Next(now + 1s));
+  scheduler.OnBatchDone(3, 100, 1'000, {}, now + 1s);
+  EXPECT_EQ(scheduler.StateOf(0), EndpointGate::State::kRecovering);
+  EXPECT_TRUE(scheduler.Next(now + 1s));
 }
 
 }  // namespace

@@ -76,6 +76,53 @@ TEST(Verdict, DeliveredToTheEndOfAChunkPointsAtTheNext) {
   EXPECT_EQ(verdict.settlement.finished_chunks, std::vector<Seq>{0});
 }
 
+TEST(Verdict, EventsThatAreAllRefusedAreKeptAfterSomeOfThem) {
+  Policy policy = TestPolicy();
+  policy.max_refused_in_a_row = 2;
+  const pipeline::Split refused{400, "no"};
+  const auto chunk = MakeChunk(0, 5);
+  Progress progress = At({0, 0});
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    const Verdict verdict = Decide(progress, 1, MakeBatch({{chunk, i, 1}}), refused, policy, kNow);
+    EXPECT_EQ(verdict.buried, 1U);
+    progress = verdict.progress;
+  }
+  const auto third = MakeBatch({{chunk, 2, 1}});
+  Verdict held = Decide(progress, 1, third, refused, policy, kNow);
+  EXPECT_EQ(held.buried, 0U);
+  EXPECT_EQ(held.settlement.cursor, (Cursor{0, 2}));
+  EXPECT_EQ(held.settlement.retry.hold, pipeline::HoldReason::kEventsRefused);
+  EXPECT_EQ(held.wait, 60s);
+  EXPECT_EQ(held.progress.event_cap, 1U) << "one event asks";
+  held = Decide(held.progress, 1, third, refused, policy, kNow);
+  EXPECT_EQ(held.buried, 0U) << "and asks again";
+  const Progress restarted = Resume(held.progress.cursor, held.progress.retry, 2);
+  EXPECT_EQ(restarted.event_cap, 1U);
+  EXPECT_EQ(Decide(restarted, 1, third, refused, policy, kNow).buried, 0U);
+
+  const Verdict healed = Decide(held.progress, 1, third, pipeline::Delivered{}, policy, kNow);
+  EXPECT_EQ(healed.settlement.retry, pipeline::RetryState{});
+  EXPECT_EQ(healed.progress.event_cap, 0U);
+  EXPECT_EQ(healed.progress.refused_in_a_row, 0U);
+}
+
+TEST(Verdict, AnEventThatIsTakenEndsTheRow) {
+  Policy policy = TestPolicy();
+  policy.max_refused_in_a_row = 1;
+  const auto chunk = MakeChunk(0, 3);
+  const pipeline::Outcome outcomes[] = {pipeline::Split{400, ""}, pipeline::Delivered{},
+                                        pipeline::Split{400, ""}};
+  Progress progress = At({0, 0});
+  std::uint32_t buried = 0;
+  for (std::uint32_t i = 0; i < 3; ++i) {
+    const Verdict verdict =
+        Decide(progress, 1, MakeBatch({{chunk, i, 1}}), outcomes[i], policy, kNow);
+    buried += verdict.buried;
+    progress = verdict.progress;
+  }
+  EXPECT_EQ(buried, 2U);
+}
+
 TEST(Verdict, RetryKeepsEverythingAndWaits) {
   struct Case {
     pipeline::Retry retry;
