@@ -265,8 +265,7 @@ void Pump::OnReply(LogId log, pipeline::TransportReply reply) {
       Classify(reply, {.max_retry_after = policy.max_retry_after}, now);
   settle::Verdict verdict =
       settle::Decide(lane.progress, log, lane.batch, outcome, SettlePolicy(policy), now);
-  const bool was_held = lane.progress.retry.hold != HoldReason::kNone;
-  Report(tenant == nullptr ? "" : tenant->id, was_held, reply, outcome, verdict);
+  Report(tenant == nullptr ? "" : tenant->id, lane.progress.retry.hold, reply, outcome, verdict);
   if (verdict.delivered > 0) {
     for (const pipeline::ChunkSlice& slice : lane.batch.slices) {
       metrics_.end_to_end_seconds.Observe(Seconds(now - slice.chunk->accepted_at));
@@ -396,8 +395,9 @@ void Pump::CountHeld(const pipeline::RetryState& before, const pipeline::RetrySt
   add(after.hold, 1);
 }
 
-void Pump::Report(const std::string& tenant, bool was_held, const pipeline::TransportReply& reply,
-                  const pipeline::Outcome& outcome, const settle::Verdict& verdict) {
+void Pump::Report(const std::string& tenant, HoldReason held_before,
+                  const pipeline::TransportReply& reply, const pipeline::Outcome& outcome,
+                  const settle::Verdict& verdict) {
   int status = 0;
   std::string detail;
   if (const auto* response = std::get_if<pipeline::IncomingResponse>(&reply)) {
@@ -411,13 +411,14 @@ void Pump::Report(const std::string& tenant, bool was_held, const pipeline::Tran
     metrics_.attempts_no_answer.Increment();
     detail = std::get<pipeline::TransportFailure>(reply).message;
   }
-  if (was_held && verdict.progress.retry.hold == HoldReason::kNone) {
+  const HoldReason hold = verdict.progress.retry.hold;
+  if (held_before != HoldReason::kNone && hold == HoldReason::kNone) {
     common::log::Info("tenant_released", "the tenant's events are sent again",
                       {{"tenant", tenant}, {"status", status}});
   }
   const std::uint32_t attempts = verdict.progress.retry.attempts;
   // An outage would fill the log: 1st, 2nd, 4th, 8th … failure speaks for the others.
-  const bool speak = std::has_single_bit(attempts);
+  const bool speak = std::has_single_bit(attempts) || hold != held_before;
   if (const auto* retry = std::get_if<pipeline::Retry>(&outcome)) {
     (retry->cause == pipeline::RetryCause::kTransport   ? metrics_.retries_transport
      : retry->cause == pipeline::RetryCause::kThrottled ? metrics_.retries_throttled
@@ -431,12 +432,12 @@ void Pump::Report(const std::string& tenant, bool was_held, const pipeline::Tran
                             {"attempts", attempts},
                             {"wait_seconds", verdict.wait}});
     }
-  } else if (verdict.progress.retry.hold != HoldReason::kNone) {
+  } else if (hold != HoldReason::kNone) {
     if (speak) {
       common::log::Error("tenant_held",
                          "the tenant's events are kept and not sent until this is mended",
                          {{"tenant", tenant},
-                          {"reason", HoldName(verdict.progress.retry.hold)},
+                          {"reason", HoldName(hold)},
                           {"status", status},
                           {"probe_seconds", verdict.wait}});
     }

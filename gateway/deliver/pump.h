@@ -114,8 +114,9 @@ class Pump {
   void EndLook(pipeline::LogId log, common::Duration next);
   void GiveUp(pipeline::LogId log, Lane& lane, settle::Verdict verdict);
   void LookAfterSettling(pipeline::LogId log, Lane& lane);
-  void Report(const std::string& tenant, bool was_held, const pipeline::TransportReply& reply,
-              const pipeline::Outcome& outcome, const settle::Verdict& verdict);
+  void Report(const std::string& tenant, pipeline::HoldReason held_before,
+              const pipeline::TransportReply& reply, const pipeline::Outcome& outcome,
+              const settle::Verdict& verdict);
   void CountHeld(const pipeline::RetryState& before, const pipeline::RetryState& after);
   void RetrySettlements(common::SteadyTime now);
   void UpdatePause(pipeline::LogId log, Lane& lane);

@@ -101,12 +101,14 @@ void EndpointGate::SetRate(std::uint32_t per_second, SteadyTime now) {
 }
 
 void EndpointGate::OnBad(pipeline::LogId log, SteadyTime now) {
-  const bool fresh = failing_.insert(log).second;
+  failing_.insert(log);
+  // One tenant that is sick is no sign of the endpoint.
+  const bool several = failing_.size() > 1;
   const bool down =
       failing_.size() >= policy_.failing_tenants && now - last_good_ >= policy_.silence;
   if (failing_.size() > policy_.failing_tenants) failing_.erase(log);
   if (state_ == State::kDown || down) return GoDown(now);
-  if (state_ == State::kRecovering && fresh) SlowDown(now);
+  if (state_ == State::kRecovering && several) SlowDown(now);
 }
 
 void EndpointGate::GoDown(SteadyTime now) {

@@ -36,7 +36,8 @@ enum class EndpointSign {
 /// while: one sick tenant closes it to nobody. While it is down one request at a time probes it;
 /// and a tenant that has not failed yet need not wait for the next probe longer than for the first.
 /// When it is back, requests are let through a few at first: one more at a time for each good
-/// answer, and more a second by the same step each second; a bad one halves both.
+/// answer, and more a second by the same step each second; bad ones of several tenants in a row
+/// halve both.
 ///
 /// A pure state machine. Not thread-safe.
 class EndpointGate {

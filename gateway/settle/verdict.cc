@@ -103,7 +103,7 @@ class Decider {
       ++progress.refused_in_a_row;
       return Bury(split);
     }
-    NarrowTo(progress, std::max(batch_.slices.back().end(), progress.suspect_end), 1);
+    NarrowTo(progress, batch_.slices.back().end(), 1);
     HoldBack(pipeline::HoldReason::kEventsRefused);
   }
 

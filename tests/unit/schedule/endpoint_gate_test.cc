@@ -139,12 +139,13 @@ TEST_F(EndpointGateTest, LetsMoreThroughAtATimeForEachGoodAnswer) {
   EXPECT_FALSE(Open());
   gate_.OnEnd(1, a, EndpointSign::kGood, now_);
   ASSERT_TRUE(Open());
-  gate_.OnStart(now_);
+  const auto c = gate_.OnStart(now_);
   ASSERT_TRUE(Open());
   gate_.OnStart(now_);
   EXPECT_FALSE(Open());
   gate_.OnEnd(2, b, EndpointSign::kBad, now_);
-  EXPECT_FALSE(Open()) << "half as many after a bad one";
+  gate_.OnEnd(3, c, EndpointSign::kBad, now_);
+  EXPECT_FALSE(Open()) << "half as many after bad ones";
 }
 
 TEST_F(EndpointGateTest, BadAnswerWhileItComesBackHalvesTheRate) {
@@ -154,9 +155,21 @@ TEST_F(EndpointGateTest, BadAnswerWhileItComesBackHalvesTheRate) {
   GoodIn(4s);
   const int before = GoodIn(1s);
   Bad(2);
+  Bad(3);
   const int after = GoodIn(1s);
   EXPECT_LT(after, before * 3 / 4);
   EXPECT_EQ(gate_.state(), State::kRecovering);
+}
+
+TEST_F(EndpointGateTest, OneSickTenantDoesNotKeepItFromComingBack) {
+  GoDown();
+  now_ += 1s;
+  Good(1);
+  for (int second = 0; second < 30; ++second) {
+    Bad(7);
+    GoodIn(1s);
+  }
+  EXPECT_EQ(gate_.state(), State::kUp);
 }
 
 TEST_F(EndpointGateTest, HoldsItsRateInEverySecond) {
