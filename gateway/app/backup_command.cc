@@ -80,7 +80,7 @@ std::string CheckNamed(const std::string& path) { return path.empty() ? "must no
 
 /// Opening a store leaves files of this user in it, which the gateway's could not write.
 std::optional<common::Error> NotOwner(const std::string& path) {
-  struct stat store {};
+  struct stat store{};
   if (stat((path + "/CURRENT").c_str(), &store) != 0 || store.st_uid == geteuid()) return {};
   return common::Error{ErrorCode::kUnavailable,
                        fmt::format("no gateway runs on {}, and its files belong to user {}: run "

@@ -30,7 +30,7 @@ bool IsOursAlone(int file) {
 
 /// Frees what `file` holds, whose name is gone. What it cannot, closing it does.
 void FreeInPieces(int file, std::uint64_t piece_bytes) {
-  struct stat now {};
+  struct stat now{};
   // Another name, in a checkpoint, is another owner; so is who looks at the store from outside.
   if (::fstat(file, &now) != 0 || now.st_nlink != 0 || !IsOursAlone(file)) return;
   auto size = static_cast<std::uint64_t>(now.st_size);

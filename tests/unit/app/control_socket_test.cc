@@ -96,7 +96,7 @@ TEST_F(ControlSocketTest, ProgressAndThenAResult) {
 
 TEST_F(ControlSocketTest, OnlyItsOwnerMayConnect) {
   Serve([](const std::string&, const std::shared_ptr<ControlCall>& call) { call->End("{}"); });
-  struct stat socket {};
+  struct stat socket{};
   ASSERT_EQ(stat(file().c_str(), &socket), 0);
   EXPECT_EQ(socket.st_mode & 0777U, 0600U);
 }
