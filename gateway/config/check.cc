@@ -114,6 +114,13 @@ void CheckTenant(const Config& config, const Tenant& tenant, const std::string& 
                    fmt::format("{} is less than the first wait; allowed: {} or more",
                                FormatDuration(longest), FormatDuration(initial)));
   }
+  if (own.request_timeout != none && own.request_timeout < config.delivery.connect_timeout) {
+    findings.Error(path + ".delivery.request_timeout",
+                   fmt::format("{} is less than delivery.connect_timeout, which it includes; "
+                               "allowed: {} or more",
+                               FormatDuration(own.request_timeout),
+                               FormatDuration(config.delivery.connect_timeout)));
+  }
   const bool known = config.segment.endpoints.contains(segment.region);
   if (!known && !findings.IsBroken("segment.endpoints." + segment.region)) {
     findings.Error(

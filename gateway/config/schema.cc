@@ -42,6 +42,10 @@ constexpr Type Ratio(std::string_view min, std::string_view max) {
 constexpr Type Duration(std::string_view min, std::string_view max) {
   return {Kind::kDuration, min, max};
 }
+constexpr Type OrZero(Type type) {
+  type.or_zero = true;
+  return type;
+}
 
 constexpr auto kConfigFields = std::to_array<Field>({
     {"ingest.listen", At<&Config::ingest, &Ingest::listen>, kListen, "127.0.0.1:8080",
@@ -238,7 +242,9 @@ constexpr auto kConfigFields = std::to_array<Field>({
      "When Segment refuses more events of a tenant than this one after the other, and takes none, "
      "it "
      "is not the events: those behind them are kept, and one asks at each "
-     "`delivery.hold_probe_interval`. 0 makes each a dead letter."},
+     "`delivery.hold_probe_interval`. 0 makes each a dead letter. A higher number lets those go "
+     "that "
+     "are held."},
     {"delivery.slow_request", At<&Config::delivery, &Delivery::slow_request>, Duration("0s", "5m"),
      "3s",
      "Tenants whose last request failed, or took longer than this, have three quarters of "
@@ -349,15 +355,15 @@ constexpr auto kTenantFields = std::to_array<Field>({
     {"delivery.max_batch_events", At<&Tenant::delivery, &TenantDelivery::max_batch_events>,
      Count("0", "2500"), "0", "0 is `delivery.max_batch_events`."},
     {"delivery.request_timeout", At<&Tenant::delivery, &TenantDelivery::request_timeout>,
-     Duration("0s", "5m"), "0s", "0 is `delivery.request_timeout`."},
+     OrZero(Duration("100ms", "5m")), "0s", "0 is `delivery.request_timeout`."},
     {"delivery.retry.initial", At<&Tenant::delivery, &TenantDelivery::retry_initial>,
-     Duration("0s", "5m"), "0s", "0 is `delivery.retry.initial`."},
-    {"delivery.retry.max", At<&Tenant::delivery, &TenantDelivery::retry_max>, Duration("0s", "1h"),
-     "0s", "0 is `delivery.retry.max`."},
+     OrZero(Duration("10ms", "5m")), "0s", "0 is `delivery.retry.initial`."},
+    {"delivery.retry.max", At<&Tenant::delivery, &TenantDelivery::retry_max>,
+     OrZero(Duration("10ms", "1h")), "0s", "0 is `delivery.retry.max`."},
     {"delivery.max_retry_after", At<&Tenant::delivery, &TenantDelivery::max_retry_after>,
-     Duration("0s", "1h"), "0s", "0 is `delivery.max_retry_after`."},
+     OrZero(Duration("1s", "1h")), "0s", "0 is `delivery.max_retry_after`."},
     {"delivery.hold_probe_interval", At<&Tenant::delivery, &TenantDelivery::hold_probe_interval>,
-     Duration("0s", "1d"), "0s", "0 is `delivery.hold_probe_interval`."},
+     OrZero(Duration("1s", "1d")), "0s", "0 is `delivery.hold_probe_interval`."},
     {"delivery.max_refused_in_a_row", At<&Tenant::delivery, &TenantDelivery::max_refused_in_a_row>,
      Count("0", "100000"), "0", "0 is `delivery.max_refused_in_a_row`."},
     {"segment.write_key", At<&Tenant::segment, &TenantSegment::write_key>, kKey, kUnset,

@@ -41,6 +41,7 @@ struct Type {
   /// kRatio and kDuration.
   std::string_view min = {};
   std::string_view max = {};
+  bool or_zero = false;  ///< 0 too: it stands for something else.
 };
 
 /// Where a value goes.

@@ -23,7 +23,10 @@ MaybeProblem AssignInRange(const Type& type, std::string_view text, Parse parse,
                            std::string_view what, T& out) {
   const auto value = parse(text);
   if (!value) return fmt::format("is not {}", what);
-  if (*value < *parse(type.min) || *value > *parse(type.max)) return "is out of range";
+  const bool is_zero = type.or_zero && *value == std::remove_cvref_t<decltype(*value)>{};
+  if (!is_zero && (*value < *parse(type.min) || *value > *parse(type.max))) {
+    return "is out of range";
+  }
   out = static_cast<T>(*value);
   return std::nullopt;
 }
@@ -174,7 +177,7 @@ std::string Allowed(const Type& type, const Target& target) {
     case Kind::kSize:
     case Kind::kRatio:
     case Kind::kDuration:
-      return fmt::format("{} to {}", type.min, type.max);
+      return fmt::format("{}{} to {}", type.or_zero ? "0 or " : "", type.min, type.max);
     case Kind::kListen:
       return "address:port, [ipv6]:port or :port";
     case Kind::kUrl:

@@ -56,6 +56,9 @@ TEST(LoadErrorsTest, OneWrongValue) {
       {"ingest: { body_timeout: 5 }",
        "1:25: ingest.body_timeout: '5' is not a duration such as 250ms, 5s or 1h; allowed: 100ms "
        "to 10m"},
+      {"tenants: [ { id: a, segment: { enabled: false }, delivery: { request_timeout: 1ms } } ]",
+       "1:79: tenants[0].delivery.request_timeout: '1ms' is out of range; allowed: 0 or 100ms to "
+       "5m"},
       {"delivery: { max_batch_bytes: 500001 }",
        "1:30: delivery.max_batch_bytes: '500001' is out of range; allowed: 64KiB to 500000"},
       {"delivery: { max_batch_events: 2501 }",
@@ -164,6 +167,9 @@ TEST(LoadErrorsTest, BetweenValues) {
       {"delivery: { tenant_burst_events: 999 }",
        "1:34: delivery.tenant_burst_events: 999 is less than delivery.max_batch_events, so no "
        "full batch could ever go; allowed: 1000 or more"},
+      {"tenants: [ { id: a, segment: { enabled: false }, delivery: { request_timeout: 1s } } ]",
+       "1:79: tenants[0].delivery.request_timeout: 1s is less than delivery.connect_timeout, which "
+       "it includes; allowed: 5s or more"},
       {"delivery: { endpoint: { probe_initial: 2m } }",
        "1:13: delivery.endpoint.probe_max: 30s is less than delivery.endpoint.probe_initial; "
        "allowed: 2m "
