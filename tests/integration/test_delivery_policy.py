@@ -4,22 +4,12 @@
 import harness
 
 
-def send(gateway, tenant, *names):
-    client = gateway.client(tenant)
-    try:
-        for name in names:
-            event = {"type": "track", "userId": "u", "event": "e", "messageId": name}
-            assert client.post("/v1/track", event).status == 200
-    finally:
-        client.close()
-
-
 def test_an_endpoint_that_is_down_is_probed_and_comes_back(new_gateway, sandbox):
     sandbox.set_faults({"status": 503})
     gateway = new_gateway(delivery={"endpoint": {"probe_initial": "100ms", "probe_max": "200ms",
                                                  "silence": "100ms"}}).start()
     for tenant in harness.TENANTS:
-        send(gateway, tenant, f"{tenant}-1", f"{tenant}-2")
+        gateway.send(f"{tenant}-1", f"{tenant}-2", tenant=tenant)
     harness.wait_until(lambda: gateway.metrics().total("endpoints_down") == 1, "downfall")
     assert gateway.process.wait_for_log(event="endpoint_down")["endpoint"] == "127.0.0.1"
     seen = len(sandbox.requests())
@@ -39,7 +29,7 @@ def test_a_tenant_that_is_refused_everything_keeps_its_events(new_gateway, sandb
     names = [f"m{n}" for n in range(10)]
     sandbox.set_faults({"status": 400})
     gateway = new_gateway(delivery={"max_refused_in_a_row": 3}).start()
-    send(gateway, "acme", *names)
+    gateway.send(*names)
     harness.wait_until(lambda: gateway.metrics().total("tenants_held") == 1, "hold")
     assert gateway.process.wait_for_log(event="tenant_held")["reason"] == "events_refused"
     # They are stored a moment after the hold has begun.

@@ -8,16 +8,6 @@ import os
 import harness
 
 
-def send(gateway, *names):
-    client = gateway.client()
-    try:
-        for name in names:
-            event = {"type": "track", "userId": "u", "event": "e", "messageId": name}
-            assert client.post("/v1/track", event).status == 200
-    finally:
-        client.close()
-
-
 def inspect(gateway):
     result = harness.run("queue", "inspect", "--json", "--path",
                          os.path.join(gateway.folder, "data"))
@@ -29,7 +19,7 @@ def inspect(gateway):
 def test_what_waits_too_long_becomes_a_dead_letter(new_gateway, sandbox):
     sandbox.set_faults({"status": 503})
     gateway = new_gateway(retention={"max_age": "1s"}).start()
-    send(gateway, "a", "b")
+    gateway.send("a", "b")
     harness.wait_until(lambda: gateway.metrics().total("events_dead_total") == 2, "expiry")
     assert gateway.process.wait_for_log(event="events_expired")["tenant"] == "acme"
     gateway.assert_conserved()
@@ -37,7 +27,7 @@ def test_what_waits_too_long_becomes_a_dead_letter(new_gateway, sandbox):
     assert (seen["pending"], seen["dead"], seen["dead_kept"]) == (0, 2, 2)
 
     sandbox.clear_faults()
-    send(gateway, "c")
+    gateway.send("c")
     gateway.wait_drained()
     assert sandbox.ids("acme") == ["c"]
     gateway.assert_conserved()
@@ -47,7 +37,7 @@ def test_what_waits_too_long_becomes_a_dead_letter(new_gateway, sandbox):
 def test_a_backlog_from_before_the_start_expires_for_a_paused_tenant(new_gateway, sandbox):
     sandbox.set_faults({"status": 503})
     gateway = new_gateway().start()
-    send(gateway, "a", "b", "c")
+    gateway.send("a", "b", "c")
     assert gateway.stop() == 0
     gateway.config["retention"] = {"max_age": "1s"}
     gateway.config["tenants"][0]["paused"] = True
@@ -61,7 +51,7 @@ def test_dead_letters_beyond_their_size_are_counted_as_they_go(new_gateway, sand
     sandbox.set_faults({"status": 400})
     gateway = new_gateway(retention={"tenant_max_dead_letters": "2KiB"},
                           delivery={"max_refused_in_a_row": 0}).start()
-    send(gateway, *(f"m{n}" for n in range(40)))
+    gateway.send(*(f"m{n}" for n in range(40)))
     gateway.wait_drained()
     metrics = gateway.metrics()
     assert metrics.total("events_dead_total") == 40
