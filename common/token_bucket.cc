@@ -11,6 +11,13 @@ namespace common {
 TokenBucket::TokenBucket(std::uint32_t per_second, std::uint32_t burst, SteadyTime now)
     : per_second_(per_second), burst_(std::max(burst, 1U)), tokens_(burst_), refilled_(now) {}
 
+void TokenBucket::SetRate(std::uint32_t per_second, std::uint32_t burst, SteadyTime now) {
+  Refill(now);
+  per_second_ = per_second;
+  burst_ = std::max(burst, 1U);
+  tokens_ = std::min<double>(tokens_, burst_);
+}
+
 std::uint32_t TokenBucket::Available(SteadyTime now) {
   if (unlimited()) return std::numeric_limits<std::uint32_t>::max();
   Refill(now);

@@ -15,6 +15,8 @@ class TokenBucket {
   TokenBucket(std::uint32_t per_second, std::uint32_t burst, SteadyTime now);
 
   bool unlimited() const { return per_second_ == 0; }
+  /// Goes on with other numbers; what it has saved up stays, up to the new burst.
+  void SetRate(std::uint32_t per_second, std::uint32_t burst, SteadyTime now);
   /// Whole tokens there at `now`; the maximum of the type when unlimited.
   std::uint32_t Available(SteadyTime now);
   /// Takes `n`. More than Available offers makes a debt: nothing is there until it is paid.

@@ -61,12 +61,29 @@ const char* HoldName(HoldReason reason) {
 /// what is left of it, so it is over.
 SteadyTime DueAfterRestart(const pipeline::RetryState& retry,
                            const pipeline::DeliveryPolicy& policy, const common::Clock& clock) {
-  const common::Duration longest = retry.hold != HoldReason::kNone
-                                       ? policy.hold_probe_interval
-                                       : std::max(policy.backoff.max * 2, policy.max_retry_after);
+  common::Duration longest = std::max(policy.backoff.max * 2, policy.max_retry_after);
+  if (retry.hold == HoldReason::kEventsRefused) {  // Its probe may have met a Retry-After.
+    longest = std::max(longest, policy.hold_probe_interval);
+  } else if (retry.hold != HoldReason::kNone) {
+    longest = policy.hold_probe_interval;
+  }
   const common::Duration wait = retry.not_before - clock.Wall();
   return clock.Steady() +
          (wait > longest ? common::Duration{} : std::max(wait, common::Duration{}));
+}
+
+/// Whether the last batch got no good answer, as far as the store knows; it does not tell a tenant
+/// that was throttled.
+bool Failed(const pipeline::RetryState& retry) {
+  switch (retry.hold) {
+    case HoldReason::kNone:
+    case HoldReason::kEndpointWrong:
+      return retry.attempts > 0;
+    case HoldReason::kWriteKeyRefused:
+    case HoldReason::kEventsRefused:
+      return false;
+  }
+  return false;
 }
 
 /// Adds a later settlement of the same log to an earlier one.
@@ -107,14 +124,14 @@ void Pump::Start(const std::vector<pipeline::LogState>& logs) {
     Lane& lane = lanes_[state.log];
     const pipeline::Tenant* tenant = snapshot->FindByLog(state.log);
     const pipeline::DeliveryPolicy& policy = PolicyOf(tenant);
-    lane.progress = settle::Resume(state.cursor, state.retry, policy.max_refused_in_a_row);
+    lane.progress = settle::Resume(state.cursor, state.retry);
     lane.deliverable = tenant != nullptr && tenant->mode == pipeline::TenantMode::kEnabled;
     lane.endpoint = &EndpointOf(tenant);
     scheduler_.AddLane(state.log, lane.endpoint->id, policy,
                        {.events = state.pending(),
                         .bytes = state.pending_bytes,
                         .not_before = DueAfterRestart(state.retry, policy, clock_),
-                        .failed = state.retry.attempts > 0,
+                        .failed = Failed(state.retry),
                         .paused = !lane.deliverable},
                        clock_.Steady());
     scheduler_.SetEventCap(state.log, lane.progress.event_cap);

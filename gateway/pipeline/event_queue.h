@@ -43,6 +43,7 @@ struct RetryState {
   common::WallTime first_attempt;  ///< Epoch when attempts is 0.
   common::WallTime not_before;     ///< Epoch when it may go at once.
   HoldReason hold = HoldReason::kNone;
+  std::uint32_t refused_in_a_row = 0;  ///< Events buried one by one since Segment took one.
 
   friend bool operator==(const RetryState&, const RetryState&) = default;
 };

@@ -63,6 +63,7 @@ std::string EncodeCursor(const CursorRecord& record) {
   message.set_first_attempt_ms(ToMillis(record.retry.first_attempt));
   message.set_not_before_ms(ToMillis(record.retry.not_before));
   message.set_hold(static_cast<std::uint32_t>(record.retry.hold));
+  message.set_refused_in_a_row(record.retry.refused_in_a_row);
   return message.SerializeAsString();
 }
 
@@ -76,6 +77,7 @@ Result<CursorRecord> DecodeCursor(std::string_view bytes) {
   record.retry.first_attempt = FromMillis(message.first_attempt_ms());
   record.retry.not_before = FromMillis(message.not_before_ms());
   record.retry.hold = ToHoldReason(message.hold());
+  record.retry.refused_in_a_row = message.refused_in_a_row();
   return record;
 }
 

@@ -32,31 +32,45 @@ SteadyTime EndpointGate::NextProbe(bool sound) const {
   return sound ? std::min(next_probe_, last_probe_ + policy_.probe.initial) : next_probe_;
 }
 
+bool EndpointGate::HasPlace(bool sound) const {
+  switch (state_) {
+    case State::kUp:
+      return true;
+    case State::kDown:
+      return sound ? sound_in_flight_ == 0 : sound_in_flight_ + suspects_in_flight_ == 0;
+    case State::kRecovering:
+      return sound ? sound_in_flight_ < window_ : suspects_in_flight_ < std::max(window_ / 2, 1U);
+  }
+  return true;
+}
+
 bool EndpointGate::IsOpen(bool sound, SteadyTime now) {
-  if (state_ == State::kDown && (in_flight_ > 0 || now < NextProbe(sound))) return false;
-  if (state_ == State::kRecovering && in_flight_ >= window_) return false;
+  if (!HasPlace(sound) || (state_ == State::kDown && now < NextProbe(sound))) return false;
   return rate_.Available(now) >= 1;
 }
 
 std::optional<SteadyTime> EndpointGate::NextOpening(bool sound, SteadyTime now) {
-  if (state_ == State::kDown && in_flight_ > 0) return std::nullopt;
-  if (state_ == State::kRecovering && in_flight_ >= window_) return std::nullopt;
+  if (!HasPlace(sound)) return std::nullopt;
   SteadyTime next = rate_.WhenAvailable(1, now);
   if (state_ == State::kDown) next = std::max(next, NextProbe(sound));
   if (next <= now) return std::nullopt;
   return next;
 }
 
-EndpointGate::Ticket EndpointGate::OnStart(SteadyTime now) {
-  ++in_flight_;
+EndpointGate::Ticket EndpointGate::OnStart(bool sound, SteadyTime now) {
+  ++(sound ? sound_in_flight_ : suspects_in_flight_);
   rate_.Available(now);
   rate_.Take(1);
-  return epoch_;
+  if (state_ == State::kDown) {
+    last_probe_ = now;
+    next_probe_ = now + policy_.probe.initial;
+  }
+  return {.epoch = epoch_, .sound = sound};
 }
 
 void EndpointGate::OnEnd(pipeline::LogId log, Ticket ticket, EndpointSign sign, SteadyTime now) {
-  const bool current = ticket == epoch_;
-  if (current) --in_flight_;
+  const bool current = ticket.epoch == epoch_;
+  if (current) --(ticket.sound ? sound_in_flight_ : suspects_in_flight_);
   if (sign == EndpointSign::kGood) OnGood(now);
   if (sign == EndpointSign::kBad && current) OnBad(log, now);
 }
@@ -81,7 +95,7 @@ void EndpointGate::SpeedUp(SteadyTime now) {
   const std::uint32_t step = policy_.recovery_requests_per_second;
   if (recovery_rate_ < step * kSteps) return SetRate(recovery_rate_ + step, now);
   state_ = State::kUp;
-  rate_ = common::TokenBucket(policy_.requests_per_second, Burst(policy_.requests_per_second), now);
+  rate_.SetRate(policy_.requests_per_second, Burst(policy_.requests_per_second), now);
 }
 
 void EndpointGate::SlowDown(SteadyTime now) {
@@ -97,7 +111,7 @@ void EndpointGate::SetRate(std::uint32_t per_second, SteadyTime now) {
   recovery_rate_ = per_second;
   const std::uint32_t limit = policy_.requests_per_second;
   const std::uint32_t rate = limit == 0 ? per_second : std::min(per_second, limit);
-  rate_ = common::TokenBucket(rate, Burst(rate), now);
+  rate_.SetRate(rate, Burst(rate), now);
 }
 
 void EndpointGate::OnBad(pipeline::LogId log, SteadyTime now) {
@@ -114,7 +128,8 @@ void EndpointGate::OnBad(pipeline::LogId log, SteadyTime now) {
 void EndpointGate::GoDown(SteadyTime now) {
   state_ = State::kDown;
   ++epoch_;
-  in_flight_ = 0;
+  sound_in_flight_ = 0;
+  suspects_in_flight_ = 0;
   ++probes_;
   last_probe_ = now;
   next_probe_ = now + BackoffDelay(policy_.probe, probes_, random_);

@@ -34,10 +34,11 @@ enum class EndpointSign {
 ///
 /// It counts as down when several tenants in a row got no good answer, and nobody has had one for a
 /// while: one sick tenant closes it to nobody. While it is down one request at a time probes it;
-/// and a tenant that has not failed yet need not wait for the next probe longer than for the first.
-/// When it is back, requests are let through a few at first: one more at a time for each good
-/// answer, and more a second by the same step each second; bad ones of several tenants in a row
-/// halve both.
+/// and a sound tenant, whose last request did not fail, may ask beside it, and waits no longer than
+/// for the first probe. When it is back, requests are let through a few at first: one more at a
+/// time for each good answer, and more a second by the same step each second; bad ones of several
+/// tenants in a row halve both. The others have half as many places of their own, so that those
+/// that hang keep no sound tenant out.
 ///
 /// A pure state machine. Not thread-safe.
 class EndpointGate {
@@ -48,7 +49,7 @@ class EndpointGate {
   EndpointGate(const EndpointPolicy& policy, common::Random& random, common::SteadyTime now);
 
   State state() const { return state_; }
-  /// Whether a request may start now; `sound`: its tenant's last one did not fail.
+  /// Whether a request may start now.
   bool IsOpen(bool sound, common::SteadyTime now);
   /// When IsOpen can next say yes without any request ending; nullopt when only that can help, or
   /// when it says so now.
@@ -56,8 +57,11 @@ class EndpointGate {
 
   /// Names the time in which a request was started: what was under way when the endpoint went down
   /// says nothing of what came after.
-  using Ticket = std::uint32_t;
-  Ticket OnStart(common::SteadyTime now);
+  struct Ticket {
+    std::uint32_t epoch = 0;
+    bool sound = true;
+  };
+  Ticket OnStart(bool sound, common::SteadyTime now);
   void OnEnd(pipeline::LogId log, Ticket ticket, EndpointSign sign, common::SteadyTime now);
 
  private:
@@ -68,12 +72,15 @@ class EndpointGate {
   void SpeedUp(common::SteadyTime now);
   void SetRate(std::uint32_t per_second, common::SteadyTime now);
   common::SteadyTime NextProbe(bool sound) const;
+  /// Whether not too many are under way, whatever the rate.
+  bool HasPlace(bool sound) const;
 
   const EndpointPolicy policy_;
   common::Random& random_;
   State state_ = State::kUp;
-  Ticket epoch_ = 0;
-  std::uint32_t in_flight_ = 0;  ///< Started in this epoch.
+  std::uint32_t epoch_ = 0;
+  std::uint32_t sound_in_flight_ = 0;  ///< Started in this epoch.
+  std::uint32_t suspects_in_flight_ = 0;
   common::TokenBucket rate_;
   common::SteadyTime last_good_;
   /// Tenants whose requests failed since, up to as many as it takes.
@@ -82,7 +89,7 @@ class EndpointGate {
   // While it is down.
   std::uint32_t probes_ = 0;  ///< Failed in a row, the failures that brought it down as the first.
   common::SteadyTime next_probe_;
-  common::SteadyTime last_probe_;  ///< When the last one failed.
+  common::SteadyTime last_probe_;  ///< When the last one began, or failed.
 
   // While it recovers.
   std::uint32_t window_ = 1;  ///< Requests at one time.

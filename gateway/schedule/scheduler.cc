@@ -85,7 +85,7 @@ void Scheduler::SetEventCap(LogId log, std::uint32_t max_events) {
 }
 
 bool Scheduler::MayStartSuspects() const {
-  return suspects_in_flight_ < std::max(options_.max_in_flight - options_.max_in_flight / 4, 1U);
+  return suspects_in_flight_ < std::max(options_.max_in_flight * 3 / 4, 1U);
 }
 
 std::optional<Dispatch> Scheduler::Next(SteadyTime now) {
@@ -135,8 +135,7 @@ Dispatch Scheduler::Start(Endpoint& endpoint, Lane& lane, SteadyTime now) {
   lane.charged = lane.NextCost();
   lane.credit -= lane.charged;
   lane.started = now;
-  lane.ticket = endpoint.gate.OnStart(now);
-  lane.counted_as_suspect = lane.suspect;
+  lane.ticket = endpoint.gate.OnStart(!lane.suspect, now);
   suspects_in_flight_ += lane.suspect ? 1 : 0;
   TakeOff(lane, Place::kInFlight);
   ++in_flight_;
@@ -175,7 +174,7 @@ void Scheduler::OnBatchRead(LogId log, std::uint32_t events, std::uint64_t bytes
 void Scheduler::OnBatchDone(LogId log, const BatchEnd& end, SteadyTime now) {
   Lane& lane = lanes_.at(log);
   --in_flight_;
-  suspects_in_flight_ -= lane.counted_as_suspect ? 1 : 0;
+  suspects_in_flight_ -= lane.ticket.sound ? 0 : 1;
   endpoints_[lane.endpoint].gate.OnEnd(log, lane.ticket, end.sign, now);
   if (end.sign != EndpointSign::kNone || end.failed) {
     const bool slow =

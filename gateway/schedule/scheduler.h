@@ -2,12 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <optional>
 #include <set>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "common/clock.h"
 #include "common/random.h"
@@ -154,8 +154,7 @@ class Scheduler {
     std::uint32_t taken = 0;    ///< Rate tokens.
     std::uint64_t charged = 0;  ///< Of the credit.
     common::SteadyTime started;
-    EndpointGate::Ticket ticket = 0;
-    bool counted_as_suspect = false;
+    EndpointGate::Ticket ticket;  ///< Also says whether it was started as a suspect.
 
     bool away() const { return place == Place::kInFlight || place == Place::kClaimed; }
     std::uint32_t BatchLimit() const;
@@ -187,8 +186,8 @@ class Scheduler {
 
   const SchedulerOptions options_;
   common::Random& random_;
-  std::vector<Endpoint> endpoints_;
-  EndpointId turn_ = 0;  ///< The endpoint that is asked first.
+  std::deque<Endpoint> endpoints_;  ///< Their lists are never moved: lanes know their places.
+  EndpointId turn_ = 0;             ///< The endpoint that is asked first.
   std::unordered_map<pipeline::LogId, Lane> lanes_;
   std::set<std::pair<common::SteadyTime, pipeline::LogId>> waiting_;
   std::uint32_t in_flight_ = 0;

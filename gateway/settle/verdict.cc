@@ -55,6 +55,14 @@ void CountFailure(Progress& progress, common::WallTime now) {
   if (progress.retry.attempts++ == 0) progress.retry.first_attempt = now;
 }
 
+/// Of a tenant of whom every event was refused one event asks; whatever else happens to the log,
+/// the hold ends with an answer that takes one.
+bool AsksWithOne(const Progress& progress) {
+  return progress.retry.hold == pipeline::HoldReason::kEventsRefused;
+}
+
+void CapToOne(Progress& progress) { NarrowTo(progress, progress.cursor.next() + 1, 1); }
+
 class Decider {
  public:
   Decider(Verdict& verdict, const ReadBatch& batch, const Policy& policy, common::WallTime now)
@@ -63,7 +71,6 @@ class Decider {
   void operator()(const pipeline::Delivered&) {
     verdict_.delivered = batch_.events;
     Progress& progress = verdict_.progress;
-    progress.refused_in_a_row = 0;
     Advance(verdict_, batch_, batch_.events);
     // The good half went through: the refused event is in the rest, which is tried whole.
     NarrowTo(progress, progress.suspect_end, batch_.events);
@@ -71,7 +78,9 @@ class Decider {
 
   void operator()(const pipeline::Retry& retry) {
     CountFailure(verdict_.progress, now_);
-    verdict_.progress.retry.hold = pipeline::HoldReason::kNone;
+    if (!AsksWithOne(verdict_.progress)) {
+      verdict_.progress.retry.hold = pipeline::HoldReason::kNone;
+    }
     Wait(retry.after ? *retry.after : policy_.backoff(verdict_.progress.retry.attempts));
   }
 
@@ -99,11 +108,8 @@ class Decider {
   void RefuseOne(const pipeline::Split& split) {
     Progress& progress = verdict_.progress;
     const std::uint32_t limit = policy_.max_refused_in_a_row;
-    if (limit == 0 || progress.refused_in_a_row < limit) {
-      ++progress.refused_in_a_row;
-      return Bury(split);
-    }
-    NarrowTo(progress, batch_.slices.back().end(), 1);
+    if (limit == 0 || progress.retry.refused_in_a_row < limit) return Bury(split);
+    CapToOne(progress);
     HoldBack(pipeline::HoldReason::kEventsRefused);
   }
 
@@ -127,7 +133,9 @@ class Decider {
     verdict_.buried = 1;
     Progress& progress = verdict_.progress;
     const Seq suspect_end = progress.suspect_end;
+    const std::uint32_t refused_before = retry.refused_in_a_row;
     Advance(verdict_, batch_, 1);
+    progress.retry.refused_in_a_row = refused_before + 1;
     // One bad event may have a bad neighbour, but most often has not.
     NarrowTo(progress, suspect_end, static_cast<std::uint32_t>(-1));
   }
@@ -153,16 +161,11 @@ Verdict Finish(Verdict verdict) {
 
 }  // namespace
 
-Progress Resume(const pipeline::Cursor& cursor, const pipeline::RetryState& retry,
-                std::uint32_t max_refused_in_a_row) {
+Progress Resume(const pipeline::Cursor& cursor, const pipeline::RetryState& retry) {
   Progress progress;
   progress.cursor = cursor;
   progress.retry = retry;
-  if (retry.hold == pipeline::HoldReason::kEventsRefused) {
-    progress.refused_in_a_row = max_refused_in_a_row;
-    progress.suspect_end = cursor.next() + 1;
-    progress.event_cap = 1;
-  }
+  if (AsksWithOne(progress)) CapToOne(progress);
   return progress;
 }
 
@@ -192,7 +195,9 @@ Verdict Expire(const Progress& progress, pipeline::LogId log, const ReadBatch& b
   }
   Advance(verdict, batch, verdict.buried);
   verdict.progress.retry = progress.retry;
-  if (verdict.progress.event_cap != 0) {
+  if (AsksWithOne(verdict.progress)) {
+    CapToOne(verdict.progress);
+  } else if (verdict.progress.event_cap != 0) {
     NarrowTo(verdict.progress, progress.suspect_end, progress.event_cap);
   }
   return Finish(std::move(verdict));
@@ -205,7 +210,12 @@ Verdict SkipDamaged(const Progress& progress, pipeline::LogId log, const ReadBat
     verdict.buried += static_cast<std::uint32_t>(end - from);
     verdict.progress.cursor = Cursor{end, 0};
   }
-  verdict.progress.retry = {};
+  // Nothing was sent.
+  if (AsksWithOne(verdict.progress)) {
+    CapToOne(verdict.progress);
+  } else {
+    verdict.progress.retry = {};
+  }
   return Finish(std::move(verdict));
 }
 

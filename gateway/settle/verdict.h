@@ -19,8 +19,6 @@ struct Progress {
   /// are capped at `event_cap` until the cursor has passed it.
   pipeline::Seq suspect_end = 0;
   std::uint32_t event_cap = 0;  ///< 0: none.
-  /// Events buried since Segment took one.
-  std::uint32_t refused_in_a_row = 0;
 };
 
 struct Policy {
@@ -42,8 +40,7 @@ struct Verdict {
 };
 
 /// Where a tenant's delivery stood, from what the store has of it.
-Progress Resume(const pipeline::Cursor& cursor, const pipeline::RetryState& retry,
-                std::uint32_t max_refused_in_a_row);
+Progress Resume(const pipeline::Cursor& cursor, const pipeline::RetryState& retry);
 
 /// The one place that decides what an answer does to a tenant's log: move the cursor, wait,
 /// halve, bury or hold. `batch` is what was sent, and not empty. Pure.

@@ -18,7 +18,8 @@ TEST(StoredRecords, CursorRoundTrip) {
       .retry = {.attempts = 5,
                 .first_attempt = common::WallTime(milliseconds(1000)),
                 .not_before = common::WallTime(milliseconds(-5)),
-                .hold = pipeline::HoldReason::kWriteKeyRefused}};
+                .hold = pipeline::HoldReason::kWriteKeyRefused,
+                .refused_in_a_row = 7}};
   const auto read = DecodeCursor(EncodeCursor(record));
   ASSERT_TRUE(read);
   EXPECT_EQ(*read, record);

@@ -24,7 +24,9 @@ class EndpointGateTest : public ::testing::Test {
             .recovery_requests_per_second = 50};
   }
 
-  void End(LogId log, EndpointSign sign) { gate_.OnEnd(log, gate_.OnStart(now_), sign, now_); }
+  void End(LogId log, EndpointSign sign) {
+    gate_.OnEnd(log, gate_.OnStart(true, now_), sign, now_);
+  }
   void Good(LogId log) { End(log, EndpointSign::kGood); }
   void Bad(LogId log) { End(log, EndpointSign::kBad); }
   bool Open(bool sound = true) { return gate_.IsOpen(sound, now_); }
@@ -85,11 +87,42 @@ TEST_F(EndpointGateTest, ProbesOneAtATimeInGrowingSteps) {
     EXPECT_FALSE(Open(false));
     now_ += 1ns;
     EXPECT_TRUE(Open(false));
-    const auto probe = gate_.OnStart(now_);
+    const auto probe = gate_.OnStart(false, now_);
     EXPECT_FALSE(Open(false));
     EXPECT_FALSE(Open(true));
-    EXPECT_EQ(gate_.NextOpening(true, now_), std::nullopt) << "the probe has to end first";
+    EXPECT_EQ(gate_.NextOpening(false, now_), std::nullopt) << "the probe has to end first";
     gate_.OnEnd(1, probe, EndpointSign::kBad, now_);
+  }
+}
+
+TEST_F(EndpointGateTest, ProbeThatHangsKeepsNoSoundTenantOut) {
+  GoDown();
+  now_ += 1s;
+  ASSERT_TRUE(Open(false));
+  gate_.OnStart(false, now_);
+  EXPECT_EQ(gate_.NextOpening(true, now_), now_ + 1s);
+  now_ += 1s;
+  ASSERT_TRUE(Open(true));
+  const auto probe = gate_.OnStart(true, now_);
+  now_ += 10s;
+  EXPECT_FALSE(Open(true)) << "one of each";
+  EXPECT_FALSE(Open(false));
+  gate_.OnEnd(9, probe, EndpointSign::kGood, now_);
+  EXPECT_EQ(gate_.state(), State::kRecovering);
+}
+
+TEST_F(EndpointGateTest, WhoHangsLeavesPlacesWhileItComesBack) {
+  GoDown();
+  now_ += 1s;
+  Good(1);
+  now_ += 100ms;
+  ASSERT_TRUE(Open(false));
+  gate_.OnStart(false, now_);
+  EXPECT_FALSE(Open(false));
+  for (int i = 0; i < 20; ++i) {
+    now_ += 100ms;
+    ASSERT_TRUE(Open(true));
+    Good(9);
   }
 }
 
@@ -106,7 +139,7 @@ TEST_F(EndpointGateTest, TenantThatHasNotFailedProbesSoon) {
 }
 
 TEST_F(EndpointGateTest, WhatWasUnderWayNeitherProbesNorCounts) {
-  const auto hung = gate_.OnStart(now_);
+  const auto hung = gate_.OnStart(true, now_);
   GoDown();
   now_ += 1s;
   EXPECT_TRUE(Open()) << "a request that hangs does not stand for the probe";
@@ -133,15 +166,15 @@ TEST_F(EndpointGateTest, LetsMoreThroughAtATimeForEachGoodAnswer) {
   GoDown();
   now_ += 1s;
   Good(1);
-  const auto a = gate_.OnStart(now_);
-  const auto b = gate_.OnStart(now_);
+  const auto a = gate_.OnStart(true, now_);
+  const auto b = gate_.OnStart(true, now_);
   now_ += 100ms;
   EXPECT_FALSE(Open());
   gate_.OnEnd(1, a, EndpointSign::kGood, now_);
   ASSERT_TRUE(Open());
-  const auto c = gate_.OnStart(now_);
+  const auto c = gate_.OnStart(true, now_);
   ASSERT_TRUE(Open());
-  gate_.OnStart(now_);
+  gate_.OnStart(true, now_);
   EXPECT_FALSE(Open());
   gate_.OnEnd(2, b, EndpointSign::kBad, now_);
   gate_.OnEnd(3, c, EndpointSign::kBad, now_);
@@ -178,10 +211,15 @@ TEST_F(EndpointGateTest, HoldsItsRateInEverySecond) {
   made_.emplace(policy, random_, now_);
   now_ += 1h;
   EXPECT_LE(GoodIn(1s), 22) << "a rest does not make a burst";
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 40; ++i) {
+    if (i == 10) {
+      GoDown();
+      now_ += 1s;
+      Good(1);
+    }
     const int count = GoodIn(1s);
-    EXPECT_GE(count, 19);
-    EXPECT_LE(count, 20);
+    EXPECT_GE(count, 19 - (i == 10 ? 1 : 0));
+    EXPECT_LE(count, 20 + (i == 10 ? 2 : 0)) << i;
   }
 }
 
@@ -190,7 +228,8 @@ TEST_F(EndpointGateTest, CalledBackRequestSaysNothing) {
   now_ += 1s;
   End(1, EndpointSign::kNone);
   EXPECT_EQ(gate_.state(), State::kDown);
-  EXPECT_TRUE(Open());
+  now_ += 1s;
+  EXPECT_TRUE(Open(false)) << "no longer than after the first";
 }
 
 }  // namespace

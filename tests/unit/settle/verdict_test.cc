@@ -96,14 +96,43 @@ TEST(Verdict, EventsThatAreAllRefusedAreKeptAfterSomeOfThem) {
   EXPECT_EQ(held.progress.event_cap, 1U) << "one event asks";
   held = Decide(held.progress, 1, third, refused, policy, kNow);
   EXPECT_EQ(held.buried, 0U) << "and asks again";
-  const Progress restarted = Resume(held.progress.cursor, held.progress.retry, 2);
+  const Progress restarted = Resume(held.progress.cursor, held.progress.retry);
   EXPECT_EQ(restarted.event_cap, 1U);
   EXPECT_EQ(Decide(restarted, 1, third, refused, policy, kNow).buried, 0U);
+  for (const pipeline::Outcome& between : std::vector<pipeline::Outcome>{
+           pipeline::Retry{pipeline::RetryCause::kServerError, 5s},
+           pipeline::Hold{pipeline::HoldReason::kWriteKeyRefused, 401}}) {
+    const Verdict other = Decide(held.progress, 1, third, between, policy, kNow);
+    const Progress later = Resume(other.progress.cursor, other.progress.retry);
+    EXPECT_EQ(Decide(later, 1, third, refused, policy, kNow).buried, 0U)
+        << "what happens between two probes";
+  }
+  Policy wider = policy;
+  wider.max_refused_in_a_row = 3;
+  EXPECT_EQ(Decide(restarted, 1, third, refused, wider, kNow).buried, 1U) << "the way out";
 
   const Verdict healed = Decide(held.progress, 1, third, pipeline::Delivered{}, policy, kNow);
   EXPECT_EQ(healed.settlement.retry, pipeline::RetryState{});
   EXPECT_EQ(healed.progress.event_cap, 0U);
-  EXPECT_EQ(healed.progress.refused_in_a_row, 0U);
+}
+
+TEST(Verdict, OneEventAsksAlsoAfterTheOneBeforeItWasGivenUp) {
+  Progress held = At({0, 2});
+  held.retry.attempts = 9;
+  held.retry.hold = pipeline::HoldReason::kEventsRefused;
+  held.retry.refused_in_a_row = 20;
+  held = Resume(held.cursor, held.retry);
+  const auto batch = MakeBatch({{MakeChunk(0, 5, 2h), 2, 1}});
+  const Verdict expired = Expire(held, 1, batch, kNow - 1h, kNow);
+  EXPECT_EQ(expired.buried, 1U);
+  EXPECT_EQ(expired.progress.event_cap, 1U);
+  EXPECT_EQ(expired.progress.retry, held.retry);
+  pipeline::ReadBatch damaged;
+  damaged.damaged = {{2, 4}};
+  const Verdict skipped = SkipDamaged(held, 1, damaged);
+  EXPECT_EQ(skipped.progress.cursor, (Cursor{4, 0}));
+  EXPECT_EQ(skipped.progress.event_cap, 1U);
+  EXPECT_EQ(skipped.progress.retry, held.retry);
 }
 
 TEST(Verdict, AnEventThatIsTakenEndsTheRow) {
