@@ -246,7 +246,7 @@ void Pump::OnRead(LogId log, common::Result<pipeline::ReadBatch> result) {
   if (!lane.batch.damaged.empty()) {
     settle::Verdict verdict = settle::SkipDamaged(lane.progress, log, lane.batch);
     lane.batch = {};
-    return Apply(log, lane, std::move(verdict), schedule::EndpointSign::kNone, false);
+    return Apply(log, lane, std::move(verdict), schedule::EndpointSign::kNone);
   }
   if (lane.batch.events == 0 || stopping_) return EndUnsent(log, lane, retry_at);
   Send(log, lane);
@@ -289,10 +289,7 @@ void Pump::OnReply(LogId log, pipeline::TransportReply reply) {
     }
   }
   lane.batch = {};
-  const schedule::EndpointSign sign = SignOf(reply);
-  // Throttled, or refused for what it sends, a tenant still gets quick answers.
-  const bool failed = sign == schedule::EndpointSign::kBad;
-  Apply(log, lane, std::move(verdict), sign, failed);
+  Apply(log, lane, std::move(verdict), SignOf(reply));
 }
 
 void Pump::EndUnsent(LogId log, Lane& lane, SteadyTime not_before) {
@@ -321,8 +318,7 @@ void Pump::EndBatch(LogId log, const Lane& lane, const schedule::BatchEnd& end) 
   }
 }
 
-void Pump::Apply(LogId log, Lane& lane, settle::Verdict verdict, schedule::EndpointSign sign,
-                 bool failed) {
+void Pump::Apply(LogId log, Lane& lane, settle::Verdict verdict, schedule::EndpointSign sign) {
   CountHeld(lane.progress.retry, verdict.progress.retry);
   lane.progress = verdict.progress;
   metrics_.delivered.Increment(verdict.delivered);
@@ -333,8 +329,7 @@ void Pump::Apply(LogId log, Lane& lane, settle::Verdict verdict, schedule::Endpo
            {.events = std::uint64_t{verdict.delivered} + verdict.buried,
             .bytes = verdict.bytes,
             .not_before = now + verdict.wait,
-            .sign = sign,
-            .failed = failed});
+            .sign = sign});
   Settle(log, lane, std::move(verdict.settlement));
   Turn();
 }

@@ -99,8 +99,7 @@ class Pump {
   void OnRead(pipeline::LogId log, common::Result<pipeline::ReadBatch> result);
   void Send(pipeline::LogId log, Lane& lane);
   void OnReply(pipeline::LogId log, pipeline::TransportReply reply);
-  void Apply(pipeline::LogId log, Lane& lane, settle::Verdict verdict, schedule::EndpointSign sign,
-             bool failed);
+  void Apply(pipeline::LogId log, Lane& lane, settle::Verdict verdict, schedule::EndpointSign sign);
   void Settle(pipeline::LogId log, Lane& lane, pipeline::Settlement settlement);
   void SubmitSettlement(pipeline::LogId log, Lane& lane);
   void OnSettled(pipeline::LogId log, const common::Status& status);

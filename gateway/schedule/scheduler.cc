@@ -176,10 +176,10 @@ void Scheduler::OnBatchDone(LogId log, const BatchEnd& end, SteadyTime now) {
   --in_flight_;
   suspects_in_flight_ -= lane.ticket.sound ? 0 : 1;
   endpoints_[lane.endpoint].gate.OnEnd(log, lane.ticket, end.sign, now);
-  if (end.sign != EndpointSign::kNone || end.failed) {
+  if (end.sign != EndpointSign::kNone) {
     const bool slow =
         options_.slow > common::Duration::zero() && now - lane.started > options_.slow;
-    lane.suspect = end.failed || slow;
+    lane.suspect = end.sign == EndpointSign::kBad || slow;
   }
   lane.not_before = end.not_before;
   Land(lane, end.events, end.bytes, now);

@@ -39,9 +39,8 @@ struct Dispatch {
 struct BatchEnd {
   std::uint64_t events = 0;  ///< Left the log; 0 after a failure.
   std::uint64_t bytes = 0;
-  common::SteadyTime not_before;  ///< Nothing of the lane goes earlier.
-  EndpointSign sign = EndpointSign::kNone;
-  bool failed = false;  ///< The lane is a suspect until a batch of it goes well.
+  common::SteadyTime not_before;            ///< Nothing of the lane goes earlier.
+  EndpointSign sign = EndpointSign::kNone;  ///< A bad one makes the lane a suspect, too.
 };
 
 /// Which tenant's batch goes next, and when. One lane a tenant, one batch in flight a lane (that

@@ -50,7 +50,7 @@ class Subject : public Scheduler {
         now);
   }
   void Fail(pipeline::LogId log, SteadyTime not_before, SteadyTime now) {
-    OnBatchDone(log, {.not_before = not_before, .sign = EndpointSign::kBad, .failed = true}, now);
+    OnBatchDone(log, {.not_before = not_before, .sign = EndpointSign::kBad}, now);
   }
 
  private:
